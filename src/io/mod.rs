@@ -1,0 +1,5 @@
+//! The only place that touches files.
+
+mod error;
+
+pub use error::{IoError, IoResult};
