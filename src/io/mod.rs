@@ -1,5 +1,24 @@
-//! The only place that touches files.
+//! The only place that touches files: read, write, map, sync, rename, lock.
+//!
+//! A store sees its files through two small traits, [`Volume`] (a file system) and [`Storage`] (one
+//! open file). What implements them:
+//!
+//! | volume | what it is for |
+//! |---|---|
+//! | [`RealVolume`] | the operating system's files, mapped or with positioned reads only |
+//!
+//! Nothing here knows what the bytes mean: no page, no checksum, no database. A failed write or sync
+//! is reported once, as it came; that the writer must then end is the caller's rule (`ese::txn`).
 
 mod error;
+mod guard;
+mod lock;
+mod map;
+mod real;
+mod volume;
 
 pub use error::{IoError, IoResult};
+pub use lock::WriterLock;
+pub use map::Map;
+pub use real::RealVolume;
+pub use volume::{OpenMode, Storage, Volume};
