@@ -6,6 +6,7 @@
 //! | volume | what it is for |
 //! |---|---|
 //! | [`RealVolume`] | the operating system's files, mapped or with positioned reads only |
+//! | [`MemoryVolume`] | files in memory; records every change, builds the states a crash may leave |
 //!
 //! Nothing here knows what the bytes mean: no page, no checksum, no database. A failed write or sync
 //! is reported once, as it came; that the writer must then end is the caller's rule (`ese::txn`).
@@ -14,11 +15,13 @@ mod error;
 mod guard;
 mod lock;
 mod map;
+mod memory;
 mod real;
 mod volume;
 
 pub use error::{IoError, IoResult};
 pub use lock::WriterLock;
 pub use map::Map;
+pub use memory::{CrashKind, Event, FileId, MemoryVolume};
 pub use real::RealVolume;
 pub use volume::{OpenMode, Storage, Volume};
