@@ -1,0 +1,206 @@
+//! Files of the operating system.
+//!
+//! Reads and writes are positioned, so that threads share one descriptor without a file pointer. This
+//! module decides nothing: no retry after an error, no cache, no buffering.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use super::lock::lock_file;
+use super::{IoError, IoResult, Map, OpenMode, Storage, Volume, WriterLock};
+
+/// The operating system's file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RealVolume {
+    mapped: bool,
+}
+
+impl RealVolume {
+    /// A volume whose files can be mapped. The first map installs this process's handler for bus errors,
+    /// so this is for a program that owns its process, not for a library inside another's.
+    pub fn mapped() -> Self {
+        Self { mapped: true }
+    }
+
+    /// A volume that never maps: for network file systems, failing media (`--io pread`) and libraries.
+    pub fn pread() -> Self {
+        Self { mapped: false }
+    }
+}
+
+impl Volume for RealVolume {
+    fn open(&self, path: &Path, mode: OpenMode) -> IoResult<Arc<dyn Storage>> {
+        let failed = |source: io::Error| IoError::os(path, "open", source);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(mode != OpenMode::Read)
+            .create_new(mode == OpenMode::CreateNew)
+            // A named pipe would block the open for ever; regular files ignore the flag.
+            .custom_flags(libc::O_NONBLOCK)
+            .open(path)
+            .map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
+        }
+        Ok(Arc::new(RealStorage { file, path: path.to_path_buf(), mapped: self.mapped }))
+    }
+
+    fn exists(&self, path: &Path) -> IoResult<bool> {
+        path.try_exists().map_err(|source| IoError::os(path, "look-up", source))
+    }
+
+    fn remove(&self, path: &Path) -> IoResult<()> {
+        std::fs::remove_file(path).map_err(|source| IoError::os(path, "remove", source))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> IoResult<()> {
+        std::fs::rename(from, to).map_err(|source| IoError::os(from, "rename", source))
+    }
+
+    fn sync_parent(&self, path: &Path) -> IoResult<()> {
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => path,
+        };
+        File::open(directory)
+            .and_then(|handle| handle.sync_all())
+            .map_err(|source| IoError::os(directory, "directory sync", source))
+    }
+
+    fn lock_writer(&self, path: &Path) -> IoResult<WriterLock> {
+        lock_file(path)
+    }
+}
+
+/// One open file of the operating system.
+#[derive(Debug)]
+struct RealStorage {
+    file: File,
+    path: PathBuf,
+    mapped: bool,
+}
+
+impl RealStorage {
+    fn failed(&self, operation: &'static str, source: impl Into<io::Error>) -> IoError {
+        IoError::os(&self.path, operation, source)
+    }
+}
+
+impl Storage for RealStorage {
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn len_bytes(&self) -> IoResult<u64> {
+        Ok(self.file.metadata().map_err(|source| self.failed("look-up", source))?.len())
+    }
+
+    fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> IoResult<()> {
+        match self.file.read_exact_at(buffer, offset_bytes) {
+            Ok(()) => Ok(()),
+            Err(source) if source.kind() == io::ErrorKind::UnexpectedEof => {
+                Err(IoError::ShortFile {
+                    path: self.path.clone(),
+                    offset_bytes,
+                    wanted_bytes: buffer.len() as u64,
+                    end_bytes: self.len_bytes()?,
+                })
+            }
+            Err(source) => Err(self.failed("read", source)),
+        }
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset_bytes: u64) -> IoResult<()> {
+        self.file.write_all_at(bytes, offset_bytes).map_err(|source| self.failed("write", source))
+    }
+
+    fn set_len(&self, len_bytes: u64) -> IoResult<()> {
+        self.file.set_len(len_bytes).map_err(|source| self.failed("set length", source))
+    }
+
+    fn preallocate(&self, len_bytes: u64) -> IoResult<()> {
+        if len_bytes == 0 {
+            return Ok(());
+        }
+        let reserve = || rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len_bytes);
+        match rustix::io::retry_on_intr(reserve) {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) if self.len_bytes()? < len_bytes => {
+                self.set_len(len_bytes)
+            }
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            Err(errno) => Err(self.failed("preallocate", errno)),
+        }
+    }
+
+    fn sync(&self) -> IoResult<()> {
+        self.file.sync_data().map_err(|source| self.failed("sync", source))
+    }
+
+    fn map(&self) -> IoResult<Option<Map>> {
+        if !self.mapped {
+            return Ok(None);
+        }
+        Map::new(&self.file).map_err(|source| self.failed("map", source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn only_a_mapped_volume_maps() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        std::fs::write(&path, b"content").unwrap();
+        let open = |volume: RealVolume| volume.open(&path, OpenMode::Read).unwrap();
+        let map = open(RealVolume::mapped()).map().unwrap().unwrap();
+        assert_eq!(map.bytes(), b"content");
+        assert!(open(RealVolume::pread()).map().unwrap().is_none());
+    }
+
+    #[test]
+    fn preallocated_space_is_really_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let file = RealVolume::pread().open(&path, OpenMode::CreateNew).unwrap();
+        file.preallocate(1 << 20).unwrap();
+        let metadata = std::fs::metadata(&path).unwrap();
+        assert_eq!(metadata.len(), 1 << 20);
+        let reserved = metadata.blocks() * 512;
+        if reserved == 0 {
+            println!("skipped: this file system cannot reserve space");
+        } else {
+            assert!(reserved >= 1 << 20, "{reserved} bytes reserved");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_and_never_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let pipe = directory.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        for path in [directory.path(), &pipe] {
+            let error = RealVolume::pread().open(path, OpenMode::Read).unwrap_err();
+            assert!(error.to_string().contains("not a regular file"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_relative_name_has_the_current_directory_as_parent() {
+        RealVolume::pread().sync_parent(Path::new("name")).unwrap();
+        RealVolume::pread().sync_parent(Path::new("/")).unwrap();
+        let missing = RealVolume::pread().sync_parent(Path::new("/no such place/name"));
+        assert!(missing.unwrap_err().is_not_found());
+    }
+}
