@@ -85,6 +85,21 @@ impl Map {
         self.advise(Advice::Random);
     }
 
+    /// Asks the system to read a range ahead. A hint: failing, or a range outside the map, changes nothing.
+    pub fn will_need(&self, offset_bytes: u64, len_bytes: u64) {
+        let Some(region) = &self.region else { return };
+        let (Ok(offset), Ok(len)) = (usize::try_from(offset_bytes), usize::try_from(len_bytes))
+        else {
+            return;
+        };
+        if offset.checked_add(len).is_none_or(|end| end > region.mapping.len()) {
+            return;
+        }
+        if let Err(error) = region.mapping.advise_range(Advice::WillNeed, offset, len) {
+            tracing::debug!(%error, "the system took no advice about a map");
+        }
+    }
+
     fn advise(&self, advice: Advice) {
         let Some(region) = &self.region else { return };
         if let Err(error) = region.mapping.advise(advice) {

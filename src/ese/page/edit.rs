@@ -292,6 +292,10 @@ impl<'a> PageEditor<'a> {
             return false;
         }
         let start = self.size.header_bytes() + offset;
+        if new_bytes == old_bytes {
+            put_pieces(&mut self.bytes[start..start + old_bytes], pieces);
+            return true;
+        }
         self.bytes[start..start + old_bytes].fill(0);
         self.put_tag(index, 0, 0, flags);
         self.set_free_bytes(free_bytes + old_bytes);
@@ -300,11 +304,8 @@ impl<'a> PageEditor<'a> {
         }
         if new_bytes > 0 {
             let first_free = self.view().first_free();
-            let mut at = self.size.header_bytes() + first_free;
-            for piece in pieces {
-                self.bytes[at..at + piece.len()].copy_from_slice(piece);
-                at += piece.len();
-            }
+            let start = self.size.header_bytes() + first_free;
+            put_pieces(&mut self.bytes[start..start + new_bytes], pieces);
             self.put_tag(index, first_free, new_bytes, flags);
             self.put_u16(layout::FIRST_FREE, (first_free + new_bytes) as u16);
         }
@@ -334,6 +335,14 @@ impl<'a> PageEditor<'a> {
         let tags_start = self.tag_position(count - 1);
         self.bytes[header_bytes + first_free..tags_start].fill(0);
         self.put_u16(layout::FIRST_FREE, first_free as u16);
+    }
+}
+
+fn put_pieces(mut target: &mut [u8], pieces: &[&[u8]]) {
+    for piece in pieces {
+        let (head, rest) = target.split_at_mut(piece.len());
+        head.copy_from_slice(piece);
+        target = rest;
     }
 }
 

@@ -5,11 +5,11 @@ use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::PageSize;
 
 impl DbHeader {
-    /// Whether this program may change the database: revision 0x14, 4 KiB pages, cleanly shut down (design D1).
+    /// Whether this program writes databases of this format: revision 0x14, 4 KiB pages (design D1).
     ///
     /// # Errors
-    /// [`Refusal::Version`] for every other format, [`Refusal::Dirty`] for every other state.
-    pub fn writable(&self) -> EseResult<()> {
+    /// [`Refusal::Version`] for every other format.
+    pub fn writable_format(&self) -> EseResult<()> {
         if self.revision() != WRITTEN_REVISION || self.page_size != PageSize::KIB4 {
             let reason = format!(
                 "this is a database of revision {:#x} with {}-byte pages, which can only be read; \
@@ -23,6 +23,15 @@ impl DbHeader {
             let reason = "this is a temporary database of another program, which can only be read";
             return Err(EseError::refused(Refusal::Version, reason));
         }
+        Ok(())
+    }
+
+    /// Whether this program may change the database: a format that it writes, cleanly shut down.
+    ///
+    /// # Errors
+    /// As [`Self::writable_format`]; [`Refusal::Dirty`] for every other state.
+    pub fn writable(&self) -> EseResult<()> {
+        self.writable_format()?;
         if self.state != DbState::Clean {
             let reason = format!(
                 "the state of the {} is \"{}\"; bring it to a clean shutdown first, \

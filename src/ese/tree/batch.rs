@@ -1,0 +1,215 @@
+//! Merging a sorted batch of changes into a tree: one descent and one rewrite per leaf touched.
+
+use std::cmp::Ordering;
+use std::iter::Peekable;
+
+use super::descent::Target;
+use super::insert::{Step, check_length, not_found};
+use super::pack::{Division, Entry, divide, entries_of, write_page};
+use super::{Forest, Tree};
+use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::page::view::compare_parts;
+use crate::ese::page::{PageEditor, PageFlags};
+use crate::ese::txn::Pages;
+
+/// Changes gathered for one leaf before it is divided: bounds memory when a whole batch falls into one gap.
+const GATHERED_BYTES_MAX: usize = 1 << 20;
+
+/// One change of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Adds an entry; the key (in trees ordered by data: key and data) must be new.
+    Insert {
+        /// Key.
+        key: Vec<u8>,
+        /// Data.
+        data: Vec<u8>,
+    },
+    /// Adds an entry or replaces its data.
+    Put {
+        /// Key.
+        key: Vec<u8>,
+        /// Data.
+        data: Vec<u8>,
+    },
+    /// Removes an entry that must be there.
+    Delete {
+        /// Key.
+        key: Vec<u8>,
+        /// Data; looked at only in trees ordered by data.
+        data: Vec<u8>,
+    },
+}
+
+impl Change {
+    fn bookmark(&self) -> (&[u8], &[u8]) {
+        match self {
+            Self::Insert { key, data } | Self::Put { key, data } | Self::Delete { key, data } => {
+                (key, data)
+            }
+        }
+    }
+
+    fn target(&self, tree: &Tree) -> Target<'_> {
+        let (key, data) = self.bookmark();
+        Target::of(tree, key, data)
+    }
+}
+
+fn compare(a: (&[u8], &[u8]), b: (&[u8], &[u8]), by_data: bool) -> Ordering {
+    a.0.cmp(b.0).then_with(|| if by_data { a.1.cmp(b.1) } else { Ordering::Equal })
+}
+
+impl Forest {
+    /// Merges `changes`, sorted by key (in trees ordered by data: by key and data), each place at most once.
+    ///
+    /// # Errors
+    /// [`Refusal::DuplicateKey`], [`Refusal::NotFound`], [`Refusal::BadRequest`] when the batch is not sorted,
+    /// [`EseError::Limit`]. Changes before the offending one have been made then; the caller drops the transaction.
+    pub fn merge(
+        &mut self,
+        tree: &Tree,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> EseResult<u64> {
+        let mut changes = changes.into_iter().peekable();
+        let mut count = 0;
+        let mut last: Option<(Vec<u8>, Vec<u8>)> = None;
+        while let Some(change) = changes.peek() {
+            let path = self.descend(tree, change.target(tree))?;
+            let (leaf, branches) = path.split();
+            let bound = self.upper_bound(branches)?;
+            let gathered = gather(&mut changes, tree, bound.as_deref(), &mut last)?;
+            count += gathered.len() as u64;
+            self.merge_leaf(tree, leaf, branches, gathered)?;
+        }
+        Ok(count)
+    }
+
+    /// The separator that everything in the leaf below `branches` lies under; none at the right edge of the tree.
+    fn upper_bound(&self, branches: &[Step]) -> EseResult<Option<Vec<u8>>> {
+        for step in branches.iter().rev() {
+            let page = self.pager.page(step.pgno)?;
+            let key = page.view()?.node(step.line)?.key.to_vec();
+            if !key.is_empty() {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    fn merge_leaf(
+        &mut self,
+        tree: &Tree,
+        leaf: Step,
+        branches: &[Step],
+        changes: Vec<Change>,
+    ) -> EseResult<()> {
+        let (old, is_last) = {
+            let page = self.pager.page(leaf.pgno)?;
+            let view = page.view()?;
+            (entries_of(&view)?, view.next().is_none())
+        };
+        let by_data = tree.is_by_data();
+        let is_append = is_last && leaf.line >= old.len();
+        let entries = merged(tree, old, changes, by_data)?;
+        let area_bytes = self.pager.page_size().data_bytes();
+        let is_root = branches.is_empty();
+        if is_root && super::pack::fits_on_root(&entries, self.tag_0_bytes(leaf)?, area_bytes) {
+            return self.rewrite_root_leaf(tree, &entries);
+        }
+        let fits = !is_root && divide(&entries, area_bytes, Division::Full).len() <= 1;
+        if !fits {
+            let division = if is_append { Division::Full } else { Division::Halves };
+            return self.replace_leaf(tree, leaf.pgno, branches, &entries, division);
+        }
+        let (previous, next) = {
+            let page = self.pager.page(leaf.pgno)?;
+            let view = page.view()?;
+            (view.previous(), view.next())
+        };
+        write_page(self.pager.edit(leaf.pgno)?, leaf.pgno, tree, PageFlags::LEAF, &entries);
+        self.link_pages(previous, &[leaf.pgno], next)?;
+        let free_bytes = self.pager.page(leaf.pgno)?.view()?.free_bytes();
+        self.after_shrinking(tree, leaf.pgno, branches, entries.is_empty(), free_bytes)
+    }
+
+    fn tag_0_bytes(&self, leaf: Step) -> EseResult<usize> {
+        Ok(self.pager.page(leaf.pgno)?.view()?.external_header()?.len())
+    }
+
+    pub(super) fn rewrite_root_leaf(&mut self, tree: &Tree, entries: &[Entry]) -> EseResult<()> {
+        let tag_0 = self.pager.page(tree.root)?.view()?.external_header()?.to_vec();
+        let flags = tree.flags() | PageFlags::ROOT | PageFlags::LEAF;
+        let bytes = self.pager.edit(tree.root)?;
+        let mut page = PageEditor::format(bytes, tree.root, tree.objid, flags, &tag_0);
+        for (line, entry) in entries.iter().enumerate() {
+            assert!(page.insert_node(line, &entry.key, &entry.data), "the root overflows");
+        }
+        Ok(())
+    }
+}
+
+/// Takes the changes that fall under `bound`, as many as memory allows.
+fn gather<I: Iterator<Item = Change>>(
+    changes: &mut Peekable<I>,
+    tree: &Tree,
+    bound: Option<&[u8]>,
+    last: &mut Option<(Vec<u8>, Vec<u8>)>,
+) -> EseResult<Vec<Change>> {
+    let mut gathered = Vec::new();
+    let mut gathered_bytes = 0;
+    let is_under = |change: &Change| {
+        let (key, data) = change.bookmark();
+        let data = if tree.is_by_data() { data } else { &[] };
+        bound.is_none_or(|bound| compare_parts([key, data, &[]], [bound, &[], &[]]).is_lt())
+    };
+    while gathered_bytes < GATHERED_BYTES_MAX {
+        // The first one led here, so it belongs here even when a damaged separator says otherwise.
+        let is_first = gathered.is_empty();
+        let Some(change) = changes.next_if(|change| is_first || is_under(change)) else { break };
+        let (key, data) = change.bookmark();
+        check_length(tree, key, data)?;
+        if let Some((last_key, last_data)) = last {
+            if !compare((last_key, last_data), (key, data), tree.is_by_data()).is_lt() {
+                let reason = "the changes of a batch are not in ascending order";
+                return Err(EseError::refused(Refusal::BadRequest, reason).in_tree(tree.objid));
+            }
+        }
+        gathered_bytes += key.len() + data.len();
+        *last = Some((key.to_vec(), data.to_vec()));
+        gathered.push(change);
+    }
+    Ok(gathered)
+}
+
+/// The leaf's entries with the changes applied.
+fn merged(
+    tree: &Tree,
+    old: Vec<Entry>,
+    changes: Vec<Change>,
+    by_data: bool,
+) -> EseResult<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(old.len() + changes.len());
+    let mut old = old.into_iter().peekable();
+    for change in changes {
+        let bookmark = change.bookmark();
+        let order = |entry: &Entry| compare((&entry.key, &entry.data), bookmark, by_data);
+        while let Some(entry) = old.next_if(|entry| order(entry).is_lt()) {
+            entries.push(entry);
+        }
+        let present = old.next_if(|entry| order(entry).is_eq());
+        match (change, present) {
+            (Change::Insert { .. }, Some(_)) => {
+                let reason = "an entry with this key exists already";
+                return Err(EseError::refused(Refusal::DuplicateKey, reason).in_tree(tree.objid));
+            }
+            (Change::Delete { .. }, None) => return Err(not_found(tree)),
+            (Change::Delete { .. }, Some(_)) => {}
+            (Change::Insert { key, data } | Change::Put { key, data }, _) => {
+                entries.push(Entry { key, data });
+            }
+        }
+    }
+    entries.extend(old);
+    Ok(entries)
+}

@@ -1,0 +1,226 @@
+//! Moving through a tree in key order, forward and back, without copying entries.
+
+use super::descent::{Target, child_line, load};
+use super::{DEPTH_MAX, Tree};
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::{Node, NodeFlags, PageFlags, Pgno};
+use crate::ese::txn::{PageRef, Pages};
+
+/// A position in a tree: on an entry, before the first, or after the last.
+///
+/// The cursor walks by branches and never trusts sibling links. A page that cannot be read gives an error once; the next
+/// move goes on behind it, so that a damaged leaf costs its own entries only. Deleted nodes are passed over.
+#[derive(Debug, Clone)]
+pub struct Cursor<'p, P: Pages + ?Sized> {
+    pages: &'p P,
+    tree: Tree,
+    /// From the root down; the last one is a leaf when the cursor stands on an entry.
+    path: Vec<Level<'p>>,
+    /// Pages loaded since the last change of direction or place. A tree whose pages form a cycle, or hang in many places
+    /// at once, would otherwise be walked for ever.
+    loaded: u64,
+    direction: Direction,
+}
+
+#[derive(Debug, Clone)]
+struct Level<'p> {
+    page: PageRef<'p>,
+    /// -1 before the first line, `count` after the last one.
+    line: isize,
+    count: isize,
+    is_leaf: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Back,
+}
+
+impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
+    /// A cursor before the first entry of `tree`.
+    pub fn new(pages: &'p P, tree: Tree) -> Self {
+        Self { pages, tree, path: Vec::new(), loaded: 0, direction: Direction::Forward }
+    }
+
+    /// The tree.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Goes to the first entry; false when the tree is empty.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] naming the page, [`EseError::Io`].
+    pub fn first(&mut self) -> EseResult<bool> {
+        self.restart(Direction::Forward)?;
+        self.advance()
+    }
+
+    /// Goes to the last entry; false when the tree is empty.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn last(&mut self) -> EseResult<bool> {
+        self.restart(Direction::Back)?;
+        self.advance()
+    }
+
+    /// Goes to the next entry; false past the last one. On an error the next call goes on behind the damaged page.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn next(&mut self) -> EseResult<bool> {
+        self.turn(Direction::Forward);
+        self.advance()
+    }
+
+    /// Goes to the entry before; false before the first one. On an error the next call goes on before the damaged page.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn previous(&mut self) -> EseResult<bool> {
+        self.turn(Direction::Back);
+        self.advance()
+    }
+
+    /// Goes to the first entry whose key is at or after `key`; false when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn seek(&mut self, key: &[u8]) -> EseResult<bool> {
+        self.seek_target(Target { key, data: &[] })
+    }
+
+    /// As [`Self::seek`], in a tree ordered by data: the first entry at or after (`key`, `data`).
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn seek_bookmark(&mut self, key: &[u8], data: &[u8]) -> EseResult<bool> {
+        self.seek_target(Target::of(&self.tree, key, data))
+    }
+
+    /// Goes to the entry with exactly this key; false, and nowhere in particular, when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::first`].
+    pub fn find(&mut self, key: &[u8]) -> EseResult<bool> {
+        Ok(self.seek(key)? && self.entry()?.is_some_and(|node| node.key.compare(key).is_eq()))
+    }
+
+    fn seek_target(&mut self, target: Target<'_>) -> EseResult<bool> {
+        self.path.clear();
+        self.turn(Direction::Forward);
+        self.loaded = 0;
+        let mut pgno = self.tree.root;
+        loop {
+            let level = self.load_level(pgno)?;
+            let page = level.page.view()?;
+            let line = if level.is_leaf {
+                let by_data = self.tree.is_by_data();
+                page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1
+            } else {
+                child_line(&page, target)? as isize
+            };
+            let child = if level.is_leaf { None } else { Some(page.child(line as usize)?) };
+            self.path.push(Level { line, ..level });
+            match child {
+                Some(child) => pgno = child,
+                None => return self.advance(),
+            }
+        }
+    }
+
+    /// The entry the cursor stands on; `None` before the first and after the last.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when the node does not decode.
+    pub fn entry(&self) -> EseResult<Option<Node<'_>>> {
+        match self.path.last() {
+            Some(level) if level.is_leaf && (0..level.count).contains(&level.line) => {
+                let node = level.page.view()?.node(level.line as usize);
+                node.map(Some)
+                    .map_err(|error| error.in_tree(self.tree.objid).in_file(self.pages.path()))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The page and line the cursor stands on.
+    pub fn place(&self) -> Option<(Pgno, usize)> {
+        let level = self.path.last().filter(|level| level.is_leaf)?;
+        Some((level.page.pgno(), usize::try_from(level.line).ok()?))
+    }
+
+    /// Whether the records of the current page are in the format with sorted tagged columns (page flag 0x800).
+    pub fn is_new_record_format(&self) -> bool {
+        let page = self.path.last().and_then(|level| level.page.view().ok());
+        page.is_none_or(|page| page.has(PageFlags::NEW_RECORD_FORMAT))
+    }
+
+    fn turn(&mut self, direction: Direction) {
+        if self.direction != direction {
+            self.direction = direction;
+            self.loaded = 0;
+        }
+    }
+
+    fn restart(&mut self, direction: Direction) -> EseResult<()> {
+        self.path.clear();
+        self.direction = direction;
+        self.loaded = 0;
+        let level = self.load_level(self.tree.root)?;
+        self.path.push(level);
+        Ok(())
+    }
+
+    /// Loads a page, positioned before its first line in the direction of travel.
+    fn load_level(&mut self, pgno: Pgno) -> EseResult<Level<'p>> {
+        let limit = u64::from(self.pages.last_page()) + DEPTH_MAX as u64;
+        self.loaded += 1;
+        if self.loaded > limit || self.path.len() >= DEPTH_MAX {
+            let reason = "the tree is deeper, or has more pages, than the file can hold: its pages form a cycle";
+            return Err(EseError::corrupt(pgno, reason).in_tree(self.tree.objid));
+        }
+        let page = load(self.pages, &self.tree, pgno)?;
+        let view = page.view()?;
+        let (count, is_leaf) = (view.node_count() as isize, view.is_leaf());
+        let line = if self.direction == Direction::Forward { -1 } else { count };
+        Ok(Level { page, line, count, is_leaf })
+    }
+
+    /// Moves one step in the direction of travel, down into children and up out of finished pages.
+    fn advance(&mut self) -> EseResult<bool> {
+        let step = if self.direction == Direction::Forward { 1 } else { -1 };
+        loop {
+            if self.loaded > u64::from(self.pages.last_page()) + DEPTH_MAX as u64 {
+                self.path.clear();
+            }
+            let Some(level) = self.path.last_mut() else { return Ok(false) };
+            level.line = (level.line + step).clamp(-1, level.count);
+            if !(0..level.count).contains(&level.line) {
+                if self.path.len() == 1 {
+                    return Ok(false);
+                }
+                self.path.pop();
+                continue;
+            }
+            let view = level.page.view()?;
+            let line = level.line as usize;
+            if level.is_leaf {
+                if !view.node(line)?.flags.contains(NodeFlags::DELETED) {
+                    return Ok(true);
+                }
+                continue;
+            }
+            let child = view.child(line)?;
+            if level.line == 0 && step == 1 && view.has(PageFlags::PARENT_OF_LEAF) {
+                let children: Vec<Pgno> =
+                    (0..view.node_count()).map_while(|line| view.child(line).ok()).collect();
+                self.pages.will_need(&children);
+            }
+            let level = self.load_level(child)?;
+            self.path.push(level);
+        }
+    }
+}

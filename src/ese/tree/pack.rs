@@ -1,0 +1,141 @@
+//! Dividing a sorted list of nodes among pages.
+//!
+//! Every page but a root starts with the whole key of its first node as common prefix (tag 0), so what fits on a page
+//! depends on where the page starts.
+
+use std::ops::Range;
+
+use super::Tree;
+use crate::ese::error::EseResult;
+use crate::ese::page::layout::TAG_BYTES;
+use crate::ese::page::{NodeFlags, PageEditor, PageFlags, PageView, Pgno};
+
+/// Key and data of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Key; empty for the infinity at the end of a branch page.
+    pub key: Vec<u8>,
+    /// Data; on a branch page the child's number.
+    pub data: Vec<u8>,
+}
+
+impl Entry {
+    /// A branch node.
+    pub fn branch(key: Vec<u8>, child: Pgno) -> Self {
+        Self { key, data: child.get().to_le_bytes().to_vec() }
+    }
+}
+
+/// How to divide nodes that do not fit on one page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Division {
+    /// Into halves, and halves again: room for later inserts everywhere.
+    Halves,
+    /// Full pages, the last one as it comes: for rows that arrive in order.
+    Full,
+}
+
+/// All nodes of a page that are not deleted.
+pub fn entries_of(page: &PageView<'_>) -> EseResult<Vec<Entry>> {
+    let mut entries = Vec::with_capacity(page.node_count() + 1);
+    for line in 0..page.node_count() {
+        let node = page.node(line)?;
+        if !node.flags.contains(NodeFlags::DELETED) {
+            entries.push(Entry { key: node.key.to_vec(), data: node.data.to_vec() });
+        }
+    }
+    Ok(entries)
+}
+
+/// Bytes that a node takes on a page whose tag 0 is `prefix`.
+fn node_bytes(prefix: &[u8], entry: &Entry) -> usize {
+    let common = prefix.iter().zip(&entry.key).take_while(|(a, b)| a == b).count();
+    let saved = if common > 2 { common - 2 } else { 0 };
+    TAG_BYTES + 2 + entry.key.len() - saved + entry.data.len()
+}
+
+/// How many of `entries`, from the first on, fit on one page that is no root.
+fn fitting(entries: &[Entry], area_bytes: usize) -> usize {
+    let Some(first) = entries.first() else { return 0 };
+    let mut used = TAG_BYTES + first.key.len();
+    let fits = |entry: &&Entry| {
+        used += node_bytes(&first.key, entry);
+        used <= area_bytes
+    };
+    entries.iter().take_while(fits).count()
+}
+
+/// Whether `entries` fit on a root page whose tag 0 has `header_bytes`; keys are whole there.
+pub fn fits_on_root(entries: &[Entry], header_bytes: usize, area_bytes: usize) -> bool {
+    let nodes: usize = entries.iter().map(|entry| node_bytes(&[], entry)).sum();
+    TAG_BYTES + header_bytes + nodes <= area_bytes
+}
+
+/// Divides `entries` into runs that fit on a page each.
+///
+/// # Panics
+/// When a single entry does not fit on a page; callers check the length of keys and data first.
+pub fn divide(entries: &[Entry], area_bytes: usize, division: Division) -> Vec<Range<usize>> {
+    let mut runs = Vec::new();
+    match division {
+        Division::Halves => halve(entries, 0, area_bytes, &mut runs),
+        Division::Full => {
+            let mut start = 0;
+            while start < entries.len() {
+                let count = fitting(&entries[start..], area_bytes);
+                assert!(count > 0, "an entry is longer than a page");
+                runs.push(start..start + count);
+                start += count;
+            }
+        }
+    }
+    runs
+}
+
+fn halve(entries: &[Entry], offset: usize, area_bytes: usize, runs: &mut Vec<Range<usize>>) {
+    if fitting(entries, area_bytes) == entries.len() {
+        runs.push(offset..offset + entries.len());
+        return;
+    }
+    assert!(entries.len() > 1, "an entry is longer than a page");
+    let total: usize = entries.iter().map(|entry| node_bytes(&[], entry)).sum();
+    let mut left = 0;
+    let before_half = |entry: &&Entry| {
+        left += node_bytes(&[], entry);
+        left <= total / 2
+    };
+    let middle = entries.iter().take_while(before_half).count().clamp(1, entries.len() - 1);
+    halve(&entries[..middle], offset, area_bytes, runs);
+    halve(&entries[middle..], offset + middle, area_bytes, runs);
+}
+
+/// Lays out a page that is no root with `entries`; links are none.
+///
+/// # Panics
+/// When the entries do not fit.
+pub fn write_page(bytes: &mut [u8], pgno: Pgno, tree: &Tree, level: PageFlags, entries: &[Entry]) {
+    let prefix = entries.first().map_or(&[][..], |entry| &entry.key);
+    let mut page = PageEditor::format(bytes, pgno, tree.objid, tree.flags() | level, prefix);
+    for (line, entry) in entries.iter().enumerate() {
+        assert!(page.insert_node(line, &entry.key, &entry.data), "page {pgno} overflows");
+    }
+}
+
+/// Shortest string above every bookmark up to `before` and not above `after`. Source: ese-physical 6.4.
+///
+/// In trees ordered by data the strings compared are key and data in one.
+///
+/// # Panics
+/// When `after` does not stand after `before`.
+pub fn separator(before: &Entry, after: &Entry, by_data: bool) -> Vec<u8> {
+    let common = before.key.iter().zip(&after.key).take_while(|(a, b)| a == b).count();
+    if common < after.key.len() {
+        return after.key[..=common].to_vec();
+    }
+    assert!(by_data && before.key == after.key, "keys are not ascending");
+    let common = before.data.iter().zip(&after.data).take_while(|(a, b)| a == b).count();
+    assert!(common < after.data.len(), "bookmarks are not ascending");
+    let mut separator = after.key.clone();
+    separator.extend_from_slice(&after.data[..=common]);
+    separator
+}

@@ -1,0 +1,178 @@
+//! Commit: new pages, journal, pages in place. The order is the point; the promises are in the module above.
+
+use super::journal::{JournalFile, JournalWriter, journal_path};
+use super::pager::Pager;
+use super::source::Pages;
+use crate::ese::error::EseResult;
+use crate::ese::page::header::{DbHeader, DbState};
+use crate::ese::page::{Dbtime, PageEditor, Pgno, checksum, rules};
+use crate::io::Storage;
+
+/// Adjacent pages are gathered into writes of up to this many bytes.
+const WRITE_BYTES: usize = 1 << 20;
+
+impl Pager {
+    /// Makes all changes since the last commit durable, all or none.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`]: the writer is dead then, and the file holds the last commit or this one.
+    pub fn commit(&mut self) -> EseResult<()> {
+        self.alive()?;
+        if self.dirty.is_empty()
+            && self.fresh.is_empty()
+            && self.objid_last == self.header.objid_last()
+        {
+            return Ok(());
+        }
+        self.guarded(Self::commit_steps)
+    }
+
+    fn commit_steps(&mut self) -> EseResult<()> {
+        let dbtime = self.next_dbtime();
+        self.write_new_pages(dbtime)?;
+        self.storage.sync()?; // P3
+        let mut header = self.header.clone();
+        header.set_dbtime(dbtime);
+        header.set_objid_last(self.objid_last);
+        self.stamp_changed_pages(dbtime)?;
+        if let Some(journal) = self.journal.clone() {
+            self.write_journal(&*journal, &header)?; // P4
+        }
+        self.write_changed_pages()?;
+        write_headers(&*self.storage, &header)?;
+        self.storage.sync()?;
+        if let Some(journal) = &self.journal {
+            journal.set_len(0)?; // P5
+            journal.sync()?;
+        }
+        tracing::debug!(dbtime = dbtime.0, pages = self.dirty.len(), "committed");
+        self.header = header;
+        self.fresh.clear();
+        for pgno in std::mem::take(&mut self.dirty).into_keys() {
+            self.reader.forget(pgno);
+        }
+        self.reader.remap()
+    }
+
+    /// Writes new pages ahead of the commit, to free memory. Changed pages must stay until the commit (P1).
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`]: the writer is dead then.
+    pub fn spill(&mut self) -> EseResult<()> {
+        let dbtime = self.next_dbtime();
+        self.guarded(|pager| pager.write_new_pages(dbtime))
+    }
+
+    fn write_new_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
+        let fresh = &self.fresh;
+        let mut pages = std::mem::take(&mut self.dirty);
+        let changed = pages.extract_if(.., |pgno, _| !fresh.contains(pgno)).collect();
+        self.dirty = changed;
+        for (pgno, page) in &mut pages {
+            finish_page(page, *pgno, dbtime)?;
+        }
+        write_pages(
+            &*self.storage,
+            pages.iter().map(|(pgno, page)| (*pgno, &**page)),
+            self.page_size().bytes(),
+        )?;
+        for pgno in pages.into_keys() {
+            self.reader.forget(pgno);
+        }
+        Ok(())
+    }
+
+    fn stamp_changed_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
+        for (pgno, page) in &mut self.dirty {
+            finish_page(page, *pgno, dbtime)?;
+        }
+        Ok(())
+    }
+
+    fn write_journal(&self, journal: &dyn Storage, header: &DbHeader) -> EseResult<()> {
+        let signature = header.sign_db().encode();
+        let count = self.dirty.len() as u32 + 2;
+        let transaction = header.dbtime().0;
+        let mut writer =
+            JournalWriter::start(journal, self.page_size(), &signature, transaction, count);
+        let header_page = header.encode();
+        writer.add(JournalFile::Database, 0, &header_page)?;
+        writer.add(JournalFile::Database, 1, &header_page)?;
+        for (pgno, page) in &self.dirty {
+            writer.add(JournalFile::Database, pgno.get() + 1, page)?;
+        }
+        writer.finish()?;
+        Ok(())
+    }
+
+    fn write_changed_pages(&self) -> EseResult<()> {
+        let pages = self.dirty.iter().map(|(pgno, page)| (*pgno, &**page));
+        write_pages(&*self.storage, pages, self.page_size().bytes())
+    }
+
+    /// Ends the job: header clean, journal removed, lock released. Uncommitted changes are dropped.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`]: the database stays dirty, with its journal, and can be opened again.
+    pub fn close(mut self) -> EseResult<()> {
+        self.guarded(|pager| {
+            let mut header = pager.header.clone();
+            header.set_state(DbState::Clean);
+            write_headers_one_by_one(&*pager.storage, &header)?; // P6, P11
+            if pager.journal.take().is_some() {
+                let journal = journal_path(&pager.path);
+                pager.volume.remove(&journal)?;
+                pager.volume.sync_parent(&journal)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Stamps dbtime and checksum, after checking the page against the rules (P10).
+fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
+    let mut editor = PageEditor::over(page, pgno);
+    editor.set_dbtime(dbtime);
+    rules::check_page(&editor.view())?;
+    checksum::stamp(page, pgno);
+    Ok(())
+}
+
+/// Writes pages given in ascending order, adjacent ones together.
+fn write_pages<'p>(
+    storage: &dyn Storage,
+    pages: impl Iterator<Item = (Pgno, &'p [u8])>,
+    page_bytes: usize,
+) -> EseResult<()> {
+    let mut buffer: Vec<u8> = Vec::new();
+    let mut start_bytes = 0;
+    for (pgno, page) in pages {
+        let offset_bytes = (u64::from(pgno.get()) + 1) * page_bytes as u64;
+        let is_adjacent = start_bytes + buffer.len() as u64 == offset_bytes;
+        if !buffer.is_empty() && (!is_adjacent || buffer.len() >= WRITE_BYTES) {
+            storage.write_all_at(&buffer, start_bytes)?;
+            buffer.clear();
+        }
+        if buffer.is_empty() {
+            start_bytes = offset_bytes;
+        }
+        buffer.extend_from_slice(page);
+    }
+    if buffer.is_empty() { Ok(()) } else { Ok(storage.write_all_at(&buffer, start_bytes)?) }
+}
+
+/// Writes both header copies; the journal protects them.
+fn write_headers(storage: &dyn Storage, header: &DbHeader) -> EseResult<()> {
+    let page = header.encode();
+    storage.write_all_at(&page, 0)?;
+    Ok(storage.write_all_at(&page, page.len() as u64)?)
+}
+
+/// Writes both header copies so that one is readable at any moment (P11).
+pub(super) fn write_headers_one_by_one(storage: &dyn Storage, header: &DbHeader) -> EseResult<()> {
+    let page = header.encode();
+    storage.write_all_at(&page, 0)?;
+    storage.sync()?;
+    storage.write_all_at(&page, page.len() as u64)?;
+    Ok(storage.sync()?)
+}

@@ -1,0 +1,207 @@
+//! The writer's pages: what it changed, what it added, and what lies below on disk.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::reader::{PageReader, beyond_end};
+use super::source::{PageRef, Pages};
+use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::page::header::DbHeader;
+use crate::ese::page::{Dbtime, ObjId, PageSize, Pgno, rules};
+use crate::io::{Storage, Volume, WriterLock};
+
+/// A database opened for writing. Promises and states: see the module.
+#[derive(Debug)]
+pub struct Pager {
+    pub(super) volume: Arc<dyn Volume>,
+    pub(super) path: PathBuf,
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) journal: Option<Arc<dyn Storage>>,
+    pub(super) reader: PageReader,
+    pub(super) header: DbHeader,
+    /// Changed and new pages, not yet written.
+    pub(super) dirty: BTreeMap<Pgno, Box<[u8]>>,
+    /// Pages that were free at the last commit and are in use now: they may be written at any time (P2).
+    pub(super) fresh: HashSet<Pgno>,
+    pub(super) objid_last: ObjId,
+    pub(super) last_page: u32,
+    pub(super) is_dead: bool,
+    /// Whether the journal of a writer that did not end properly was found.
+    pub(super) was_recovered: bool,
+    /// Released last, when everything else is closed.
+    pub(super) _lock: WriterLock,
+}
+
+impl Pager {
+    /// The header of the last commit.
+    pub fn header(&self) -> &DbHeader {
+        &self.header
+    }
+
+    /// Whether the writer before this one was interrupted. What it had committed is in place; free pages may hold
+    /// half-written bytes and the file may be longer than its last commit says.
+    pub fn was_recovered(&self) -> bool {
+        self.was_recovered
+    }
+
+    /// The dbtime that the pages of the next commit will carry (P9).
+    pub fn next_dbtime(&self) -> Dbtime {
+        Dbtime(self.header.dbtime().0 + 1)
+    }
+
+    /// Highest object id handed out.
+    pub fn objid_last(&self) -> ObjId {
+        self.objid_last
+    }
+
+    /// Hands out the next object id.
+    ///
+    /// # Errors
+    /// [`EseError::Limit`] when the format's last id is in use.
+    pub fn next_objid(&mut self) -> EseResult<ObjId> {
+        /// First value that is no object id any more. Source: ese-physical 7.2.
+        const OBJID_LIMIT: u32 = 0xffff_ff00;
+        let next = self.objid_last.0.saturating_add(1);
+        if next >= OBJID_LIMIT {
+            return Err(EseError::limit("object id", next.into(), OBJID_LIMIT.into()));
+        }
+        self.objid_last = ObjId(next);
+        Ok(self.objid_last)
+    }
+
+    pub(super) fn alive(&self) -> EseResult<()> {
+        if self.is_dead {
+            let reason = "an earlier write or sync failed; open the database again to return to the last commit";
+            return Err(EseError::refused(Refusal::WriterDead, reason).in_file(&self.path));
+        }
+        Ok(())
+    }
+
+    /// Runs one step that touches the disk; its failure ends the writer (P8).
+    pub(super) fn guarded<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> EseResult<T>,
+    ) -> EseResult<T> {
+        self.alive()?;
+        let result = step(self);
+        self.is_dead |= result.is_err();
+        result
+    }
+
+    /// The bytes of `pgno`, to be changed. The page counts as changed from now on.
+    ///
+    /// # Errors
+    /// As [`Pages::page`]; [`Refusal::WriterDead`] after a failure.
+    pub fn edit(&mut self, pgno: Pgno) -> EseResult<&mut [u8]> {
+        self.alive()?;
+        if !self.dirty.contains_key(&pgno) {
+            let page = self.page(pgno)?;
+            // Editing trusts the page's frame, so it is checked in full before the first change.
+            rules::check_page(&page.view()?).map_err(|error| error.in_file(&self.path))?;
+            let bytes = page.to_vec().into_boxed_slice();
+            self.dirty.insert(pgno, bytes);
+        }
+        match self.dirty.get_mut(&pgno) {
+            Some(bytes) => Ok(bytes),
+            None => Err(EseError::corrupt(pgno, "a changed page got lost")),
+        }
+    }
+
+    /// Takes `pgno`, which was free at the last commit, into use; its bytes start as zeros.
+    ///
+    /// # Errors
+    /// [`Refusal::WriterDead`] after a failure, [`EseError::Corrupt`] when the file ends before that page.
+    ///
+    /// # Panics
+    /// When the page is in use already: the caller's free space is wrong, and going on would destroy data.
+    pub fn allocate(&mut self, pgno: Pgno) -> EseResult<&mut [u8]> {
+        self.alive()?;
+        if pgno.get() > self.last_page {
+            return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
+        }
+        assert!(self.fresh.insert(pgno), "page {pgno} is allocated twice");
+        assert!(!self.dirty.contains_key(&pgno), "page {pgno} is allocated while in use");
+        let bytes = vec![0; self.page_size().bytes()].into_boxed_slice();
+        Ok(self.dirty.entry(pgno).or_insert(bytes))
+    }
+
+    /// Gives `pgno` up. Answers whether it may be used again before the next commit, because the last commit
+    /// did not use it (P1).
+    pub fn release(&mut self, pgno: Pgno) -> bool {
+        self.dirty.remove(&pgno);
+        self.reader.forget(pgno);
+        self.fresh.remove(&pgno)
+    }
+
+    /// Makes room for pages up to `last_page`.
+    ///
+    /// # Errors
+    /// [`EseError::Io`]: the writer is dead then.
+    pub fn extend(&mut self, last_page: u32) -> EseResult<()> {
+        if last_page <= self.last_page {
+            return Ok(());
+        }
+        let Some(last) = Pgno::new(last_page) else {
+            let limit = u64::from(Pgno::LIMIT);
+            return Err(EseError::limit("page number", last_page.into(), limit));
+        };
+        self.guarded(|pager| {
+            let page_size = pager.page_size();
+            let len_bytes = last.offset_bytes(page_size) + page_size.bytes() as u64;
+            pager.storage.preallocate(len_bytes)?;
+            pager.last_page = last_page;
+            Ok(())
+        })
+    }
+
+    /// Cuts the file off after `last_page`. Only for pages that no commit knows.
+    ///
+    /// # Errors
+    /// [`EseError::Io`]: the writer is dead then.
+    pub fn truncate(&mut self, last_page: Pgno) -> EseResult<()> {
+        assert!(self.dirty.is_empty(), "truncated with uncommitted changes");
+        self.guarded(|pager| {
+            let page_size = pager.page_size();
+            let end = last_page.offset_bytes(page_size) + page_size.bytes() as u64;
+            // The map must not reach past the end of the file.
+            pager.storage.set_len(end)?;
+            pager.storage.sync()?;
+            pager.last_page = last_page.get();
+            pager.reader.remap()
+        })
+    }
+
+    /// Bytes of changed pages held in memory.
+    pub fn dirty_bytes(&self) -> usize {
+        self.dirty.len() * self.page_size().bytes()
+    }
+}
+
+impl Pages for Pager {
+    fn page_size(&self) -> PageSize {
+        self.header.page_size()
+    }
+
+    fn last_page(&self) -> u32 {
+        self.last_page
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn page(&self, pgno: Pgno) -> EseResult<PageRef<'_>> {
+        if let Some(bytes) = self.dirty.get(&pgno) {
+            return Ok(PageRef::borrowed(pgno, bytes));
+        }
+        if pgno.get() > self.last_page {
+            return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
+        }
+        self.reader.page(pgno).map_err(|error| error.in_file(&self.path))
+    }
+
+    fn will_need(&self, pages: &[Pgno]) {
+        self.reader.will_need(pages);
+    }
+}
