@@ -5,4 +5,6 @@ pub mod column;
 pub mod compress;
 pub mod key;
 pub mod record;
+pub mod schema;
 pub mod value;
+pub mod write;
