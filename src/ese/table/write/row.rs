@@ -33,6 +33,12 @@ pub enum FieldValue<'a> {
     Shared(Lid),
 }
 
+impl<'a> From<Option<&'a [u8]>> for FieldValue<'a> {
+    fn from(value: Option<&'a [u8]>) -> Self {
+        value.map_or(Self::Null, Self::Bytes)
+    }
+}
+
 /// A value that leaves the record.
 #[derive(Debug)]
 pub struct NewLongValue<'a> {
