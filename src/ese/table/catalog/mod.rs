@@ -3,10 +3,10 @@
 //! Its columns are hard-wired here, because nothing can be read before the catalog is. Sources: ese-logical 1.
 
 mod columns;
-mod write;
+mod read;
 
 pub use columns::{CatalogColumn, catalog_columns, catalog_fid};
-pub use write::CatalogRow;
+pub use read::{CatalogEntry, read_entries};
 
 use crate::ese::page::{ObjId, Pgno};
 
