@@ -1,0 +1,305 @@
+//! The tagged area of a record: an array that names columns, then their data.
+//!
+//! ```text
+//! array entry   u16 column number, u16 ib
+//!   ib          0x8000  derived: the number belongs to the template table
+//!     small page: 0x4000 data starts with a header byte, 0x2000 explicit NULL, 0x1FFF offset
+//!     large page: 0x7FFF offset; data always start with a header byte
+//! offset        from the start of the array; a value ends where the next one starts
+//! count         offset of the first entry / 4
+//! header byte   01 long value type, 02 compressed, 04 separated, 08 several values,
+//!               10 two values (with 08), 20 NULL (large pages), 40 encrypted
+//! ```
+//!
+//! The linear form of the oldest databases has no array: `u16 column number, u16 w, w & 0x0FFF bytes`, repeated;
+//! w: 0x2000 derived, 0x4000 NULL, 0x8000 long value. Sources: ese-logical 2.5, 2.6, 2.8.
+
+use super::multi::{LinearItem, MultiValues};
+use super::{FieldValues, Stored, broken, u16_at};
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::PageSize;
+use crate::ese::table::column::{Fid, Lid};
+
+const ENTRY_BYTES: usize = 4;
+const DERIVED: u16 = 0x8000;
+const SMALL_HEADER: u16 = 0x4000;
+const SMALL_NULL: u16 = 0x2000;
+const SMALL_OFFSET: u16 = 0x1fff;
+const LARGE_OFFSET: u16 = 0x7fff;
+
+/// Bits of the header byte.
+pub(super) mod header {
+    pub(in super::super) const LONG_VALUE: u8 = 0x01;
+    pub(in super::super) const COMPRESSED: u8 = 0x02;
+    pub(in super::super) const SEPARATED: u8 = 0x04;
+    pub(in super::super) const MULTI_VALUES: u8 = 0x08;
+    pub(in super::super) const TWO_VALUES: u8 = 0x10;
+    pub(in super::super) const NULL: u8 = 0x20;
+    pub(in super::super) const ENCRYPTED: u8 = 0x40;
+}
+
+/// How the page that holds a record lays out its tagged area.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaggedStyle {
+    /// Pages up to 8 KiB.
+    Small,
+    /// Pages of 16 and 32 KiB.
+    Large,
+    /// Pages without flag 0x800, written by engines before ESE98.
+    Linear,
+}
+
+impl TaggedStyle {
+    /// The style of a page; `new_format` is page flag 0x800.
+    pub fn of_page(page_size: PageSize, new_format: bool) -> Self {
+        match (new_format, page_size.is_small()) {
+            (false, _) => Self::Linear,
+            (true, true) => Self::Small,
+            (true, false) => Self::Large,
+        }
+    }
+}
+
+/// The tagged area of one record.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TaggedArea<'a> {
+    bytes: &'a [u8],
+    style: TaggedStyle,
+}
+
+impl<'a> TaggedArea<'a> {
+    pub(super) fn new(bytes: &'a [u8], style: TaggedStyle) -> Self {
+        Self { bytes, style }
+    }
+
+    fn offset_mask(self) -> u16 {
+        if self.style == TaggedStyle::Large { LARGE_OFFSET } else { SMALL_OFFSET }
+    }
+
+    /// Number of array entries.
+    fn count(self) -> EseResult<usize> {
+        if self.bytes.is_empty() {
+            return Ok(0);
+        }
+        let first = u16_at(self.bytes, 2).unwrap_or_default() & self.offset_mask();
+        let array_bytes = usize::from(first);
+        let whole = array_bytes % ENTRY_BYTES == 0 && array_bytes >= ENTRY_BYTES;
+        if whole && array_bytes <= self.bytes.len() {
+            Ok(array_bytes / ENTRY_BYTES)
+        } else {
+            Err(broken(format!(
+                "tagged array of {array_bytes} bytes in an area of {}",
+                self.bytes.len()
+            )))
+        }
+    }
+
+    /// Column number and `ib` of an entry below the count.
+    fn entry(self, index: usize) -> (Fid, u16) {
+        let offset = index * ENTRY_BYTES;
+        (
+            Fid(u16_at(self.bytes, offset).unwrap_or_default()),
+            u16_at(self.bytes, offset + 2).unwrap_or_default(),
+        )
+    }
+
+    /// The field of an entry below `count`.
+    fn field(self, index: usize, count: usize) -> EseResult<TaggedField<'a>> {
+        let (fid, ib) = self.entry(index);
+        let start = usize::from(ib & self.offset_mask());
+        let end = if index + 1 < count {
+            usize::from(self.entry(index + 1).1 & self.offset_mask())
+        } else {
+            self.bytes.len()
+        };
+        let data = self
+            .bytes
+            .get(start..end)
+            .filter(|_| start >= count * ENTRY_BYTES)
+            .ok_or_else(|| broken(format!("tagged column {fid} at {start}..{end}")))?;
+        let has_header = self.style == TaggedStyle::Large || ib & SMALL_HEADER != 0;
+        let content = if self.style == TaggedStyle::Small && ib & SMALL_NULL != 0 {
+            Content::Null
+        } else if has_header {
+            let (header, data) = data
+                .split_first()
+                .ok_or_else(|| broken(format!("tagged column {fid} without its header byte")))?;
+            Content::Headed(*header, data)
+        } else {
+            Content::Bare(data)
+        };
+        Ok(TaggedField { fid, derived: ib & DERIVED != 0, small: self.is_small(), content })
+    }
+
+    fn is_small(self) -> bool {
+        self.style != TaggedStyle::Large
+    }
+
+    /// The field of a column; `None` when it is absent.
+    pub(super) fn find(self, fid: Fid, derived: bool) -> EseResult<Option<TaggedField<'a>>> {
+        if self.style == TaggedStyle::Linear {
+            return self.find_linear(fid, derived);
+        }
+        let wanted = (!derived, fid);
+        let count = self.count()?;
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (fid, ib) = self.entry(middle);
+            match (ib & DERIVED == 0, fid).cmp(&wanted) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return self.field(middle, count).map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_linear(self, fid: Fid, derived: bool) -> EseResult<Option<TaggedField<'a>>> {
+        for field in self.fields() {
+            let field = field?;
+            if field.fid == fid && field.derived == derived {
+                return Ok(Some(field));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn fields(self) -> TaggedFields<'a> {
+        let next = if self.style == TaggedStyle::Linear { Ok(0) } else { self.count() };
+        match next {
+            Ok(count) => TaggedFields { area: self, count, next: 0, failed: None },
+            Err(error) => TaggedFields { area: self, count: 0, next: 0, failed: Some(error) },
+        }
+    }
+}
+
+/// Iterator over the tagged columns present, in stored order. A broken area ends it after one error.
+#[derive(Debug)]
+pub struct TaggedFields<'a> {
+    area: TaggedArea<'a>,
+    /// Entries of the array; unused in the linear form.
+    count: usize,
+    /// Next entry, or next byte in the linear form.
+    next: usize,
+    failed: Option<EseError>,
+}
+
+impl<'a> TaggedFields<'a> {
+    /// The items of the next column of the linear form.
+    fn next_linear(&mut self) -> Option<EseResult<TaggedField<'a>>> {
+        let rest = self.area.bytes.get(self.next..).filter(|rest| !rest.is_empty())?;
+        let first = match LinearItem::parse(rest) {
+            Ok(item) => item,
+            Err(error) => {
+                self.next = self.area.bytes.len();
+                return Some(Err(error));
+            }
+        };
+        let (mut count, mut length) = (0, 0);
+        while let Some(Ok(item)) = rest.get(length..).map(LinearItem::parse) {
+            if !item.same_column(&first) {
+                break;
+            }
+            count += 1;
+            length += item.total_bytes();
+        }
+        self.next += length;
+        let items = rest.get(..length).unwrap_or_default();
+        Some(Ok(TaggedField {
+            fid: first.fid,
+            derived: first.derived,
+            small: true,
+            content: Content::Linear { items, count },
+        }))
+    }
+}
+
+impl<'a> Iterator for TaggedFields<'a> {
+    type Item = EseResult<TaggedField<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error));
+        }
+        if self.area.style == TaggedStyle::Linear {
+            return self.next_linear();
+        }
+        if self.next >= self.count {
+            return None;
+        }
+        self.next += 1;
+        Some(self.area.field(self.next - 1, self.count))
+    }
+}
+
+/// One tagged column of a record.
+#[derive(Debug, Clone, Copy)]
+pub struct TaggedField<'a> {
+    /// The column.
+    pub fid: Fid,
+    /// The column belongs to the template table.
+    pub derived: bool,
+    small: bool,
+    content: Content<'a>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Content<'a> {
+    Null,
+    Bare(&'a [u8]),
+    Headed(u8, &'a [u8]),
+    Linear { items: &'a [u8], count: usize },
+}
+
+impl<'a> TaggedField<'a> {
+    /// Whether the field says that it belongs to a LongBinary or LongText column; `None` when it does not tell.
+    pub fn is_long_value(&self) -> Option<bool> {
+        match self.content {
+            Content::Headed(byte, _) => Some(byte & header::LONG_VALUE != 0),
+            _ => None,
+        }
+    }
+
+    /// The values of the field; never [`FieldValues::Default`].
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when header byte and data contradict each other.
+    pub fn values(&self) -> EseResult<FieldValues<'a>> {
+        match self.content {
+            Content::Null => Ok(FieldValues::Null),
+            Content::Bare(data) => Ok(FieldValues::One(Stored::Plain(data))),
+            Content::Headed(byte, data) => self.headed(byte, data),
+            Content::Linear { items, count } => MultiValues::linear(items, count),
+        }
+    }
+
+    fn headed(&self, byte: u8, data: &'a [u8]) -> EseResult<FieldValues<'a>> {
+        let has = |bits: u8| byte & bits != 0;
+        let clash = has(header::SEPARATED)
+            && has(header::COMPRESSED | header::ENCRYPTED | header::MULTI_VALUES);
+        let lone_two = has(header::TWO_VALUES) && !has(header::MULTI_VALUES);
+        let small_null = has(header::NULL) && self.small;
+        if clash || lone_two || small_null || byte & 0x80 != 0 {
+            return Err(broken(format!("tagged column {} with header {byte:#04x}", self.fid)));
+        }
+        if has(header::NULL) {
+            return Ok(FieldValues::Null);
+        }
+        if has(header::MULTI_VALUES) {
+            if has(header::ENCRYPTED) {
+                return Err(EseError::unsupported("an encrypted multi-valued column"));
+            }
+            return MultiValues::parse(byte, data).map(FieldValues::Many);
+        }
+        Ok(FieldValues::One(if has(header::SEPARATED) {
+            Stored::Separated(Lid::from_record_bytes(data)?)
+        } else if has(header::ENCRYPTED) {
+            Stored::Encrypted(data)
+        } else if has(header::COMPRESSED) {
+            Stored::Compressed(data)
+        } else {
+            Stored::Plain(data)
+        }))
+    }
+}

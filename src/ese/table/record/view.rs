@@ -1,0 +1,176 @@
+//! Reading a record in place: the frame is checked once, fields are found on demand, nothing is copied.
+
+use super::{FieldValues, HEAD_BYTES, NO_VARIABLE, Stored, TaggedFields, TaggedStyle};
+use super::{broken, tagged::TaggedArea, u16_at};
+use crate::ese::error::EseResult;
+use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid};
+
+/// Set in a variable column's end offset when the column is NULL.
+const VARIABLE_NULL: u16 = 0x8000;
+const VARIABLE_END: u16 = 0x7fff;
+
+/// A record whose frame is sound. Byte map: the module page of `record`.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordView<'a> {
+    /// Head, fixed values, NULL bitmap.
+    fixed: &'a [u8],
+    null_bitmap_offset: usize,
+    last_fixed: u8,
+    last_variable: u8,
+    variable_table: &'a [u8],
+    variable_data: &'a [u8],
+    tagged: TaggedArea<'a>,
+}
+
+impl<'a> RecordView<'a> {
+    /// Checks the frame of a record.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Corrupt`] when the head, the NULL bitmap or the variable offset table do not fit
+    /// into `bytes` or contradict each other.
+    pub fn parse(bytes: &'a [u8], style: TaggedStyle) -> EseResult<Self> {
+        let [last_fixed, last_variable, end_low, end_high, ..] = *bytes else {
+            return Err(broken(format!("a record of {} bytes has no head", bytes.len())));
+        };
+        if last_fixed > 127 || last_variable < NO_VARIABLE {
+            return Err(broken(format!(
+                "last fixed column {last_fixed} and last variable column {last_variable} are out of range"
+            )));
+        }
+        let fixed_end = usize::from(u16::from_le_bytes([end_low, end_high]));
+        let bitmap_bytes = usize::from(last_fixed).div_ceil(8);
+        let null_bitmap_offset = fixed_end
+            .checked_sub(bitmap_bytes)
+            .filter(|offset| *offset >= HEAD_BYTES + usize::from(last_fixed))
+            .ok_or_else(|| {
+                broken(format!("{last_fixed} fixed columns do not end at offset {fixed_end}"))
+            })?;
+        let (fixed, rest) = bytes.split_at_checked(fixed_end).ok_or_else(|| {
+            broken(format!("fixed columns end at {fixed_end} in a record of {}", bytes.len()))
+        })?;
+        let table_bytes = 2 * usize::from(last_variable - NO_VARIABLE);
+        let (variable_table, rest) = rest.split_at_checked(table_bytes).ok_or_else(|| {
+            broken(format!(
+                "{table_bytes} bytes of variable offsets, {} left in the record",
+                rest.len()
+            ))
+        })?;
+        let tagged_offset = match table_bytes.checked_sub(2) {
+            Some(last) => u16_at(variable_table, last).unwrap_or_default() & VARIABLE_END,
+            None => 0,
+        };
+        let (variable_data, tagged) =
+            rest.split_at_checked(usize::from(tagged_offset)).ok_or_else(|| {
+                broken(format!(
+                    "{tagged_offset} bytes of variable data, {} left in the record",
+                    rest.len()
+                ))
+            })?;
+        Ok(Self {
+            fixed,
+            null_bitmap_offset,
+            last_fixed,
+            last_variable,
+            variable_table,
+            variable_data,
+            tagged: TaggedArea::new(tagged, style),
+        })
+    }
+
+    /// Number of the last fixed column in the record, 0 = none.
+    pub fn last_fixed(&self) -> u8 {
+        self.last_fixed
+    }
+
+    /// Number of the last variable column in the record, 127 = none.
+    pub fn last_variable(&self) -> u8 {
+        self.last_variable
+    }
+
+    /// What the record says about `column`, whatever its class. A deleted column (type Nil) is NULL.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Corrupt`], naming the column, when its bytes are broken.
+    pub fn get(&self, column: &ColumnDef) -> EseResult<FieldValues<'a>> {
+        if column.coltyp == ColumnType::Nil {
+            return Ok(FieldValues::Null);
+        }
+        let found = match column.fid.class() {
+            ColumnClass::Fixed => self.fixed(column),
+            ColumnClass::Variable => self.variable(column.fid),
+            ColumnClass::Tagged => self.tagged(column.fid, column.derived),
+        };
+        match found {
+            Ok(Some(values)) => Ok(values),
+            Ok(None) if column.has_default() => Ok(FieldValues::Default),
+            Ok(None) => Ok(FieldValues::Null),
+            Err(error) => Err(error.in_object(&column.name)),
+        }
+    }
+
+    /// A fixed column; `None` when the record ends before it.
+    fn fixed(&self, column: &ColumnDef) -> EseResult<Option<FieldValues<'a>>> {
+        let fid = column.fid.0;
+        if fid == 0 || fid > u16::from(self.last_fixed) {
+            return Ok(None);
+        }
+        let bit = usize::from(fid - 1);
+        let null_byte = self.fixed.get(self.null_bitmap_offset + bit / 8).copied().unwrap_or(0xff);
+        if null_byte >> (bit % 8) & 1 != 0 {
+            return Ok(Some(FieldValues::Null));
+        }
+        let offset = column
+            .record_offset
+            .map(usize::from)
+            .filter(|offset| *offset >= HEAD_BYTES)
+            .ok_or_else(|| broken("a fixed column without an offset in the record"))?;
+        let end = offset.saturating_add(column.width_bytes());
+        match self.fixed.get(offset..end) {
+            Some(value) if end <= self.null_bitmap_offset => {
+                Ok(Some(FieldValues::One(Stored::Plain(value))))
+            }
+            _ => Err(broken(format!(
+                "fixed column at {offset}..{end}, but fixed values end at {}",
+                self.null_bitmap_offset
+            ))),
+        }
+    }
+
+    /// A variable column; `None` when the record ends before it.
+    fn variable(&self, fid: Fid) -> EseResult<Option<FieldValues<'a>>> {
+        let index = usize::from(fid.0.saturating_sub(Fid::FIRST_VARIABLE));
+        let Some(entry) = u16_at(self.variable_table, 2 * index) else {
+            return Ok(None);
+        };
+        if entry & VARIABLE_NULL != 0 {
+            return Ok(Some(FieldValues::Null));
+        }
+        let start = match index.checked_sub(1) {
+            Some(before) => {
+                u16_at(self.variable_table, 2 * before).unwrap_or_default() & VARIABLE_END
+            }
+            None => 0,
+        };
+        let value = self.variable_data.get(usize::from(start)..usize::from(entry));
+        let value = value.ok_or_else(|| {
+            broken(format!(
+                "variable column at {start}..{entry} in {} bytes",
+                self.variable_data.len()
+            ))
+        })?;
+        Ok(Some(FieldValues::One(Stored::Plain(value))))
+    }
+
+    /// A tagged column; `None` when it is absent.
+    fn tagged(&self, fid: Fid, derived: bool) -> EseResult<Option<FieldValues<'a>>> {
+        match self.tagged.find(fid, derived)? {
+            Some(field) => field.values().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// All tagged columns present, in stored order, also those that no definition names.
+    pub fn tagged_fields(&self) -> TaggedFields<'a> {
+        self.tagged.fields()
+    }
+}
