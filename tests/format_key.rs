@@ -1,6 +1,8 @@
 //! Keys: the worked examples of the format sheet, the rules of truncation, NULL and multi-values, the order
 //! property of every type, and every non-Unicode index of the engine's own databases, entry by entry.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise")]
+
 #[path = "format_record/engine_files.rs"]
 mod engine_files;
 
@@ -13,10 +15,10 @@ use dialtone::ese::table::key::{
     Condition, FieldSource, IndexDef, IndexFlags, IndexKeys, IndexSegment, Key, KeyBuilder,
     TupleLimits, index_has_unicode, index_keys, primary_key,
 };
-use dialtone::ese::table::record::RecordView;
+use dialtone::ese::table::record::{FieldValues, RecordView};
 use dialtone::ese::table::value::hex_text;
 use dialtone::ese::{EseError, EseResult};
-use engine_files::{Database, LongValues, Row, column};
+use engine_files::{Database, LongValues, column};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
@@ -462,6 +464,40 @@ proptest! {
         // Cutting may make keys equal, never turn them round.
         let order = key(&a).cmp(&key(&b));
         prop_assert!(order == Ordering::Equal || order == a.cmp(&b), "{:?}", order);
+    }
+}
+
+/// The plain values of one row, defaults applied.
+struct Row<'t> {
+    columns: &'t [ColumnDef],
+    /// One list for each column.
+    values: Vec<Vec<Vec<u8>>>,
+}
+
+impl<'t> Row<'t> {
+    fn read(view: &RecordView<'_>, columns: &'t [ColumnDef], long_values: &LongValues) -> Row<'t> {
+        let values = columns.iter().map(|column| match view.get(column).unwrap() {
+            FieldValues::Default => vec![column.default_value().unwrap().to_vec()],
+            values => values.iter().map(|value| long_values.plain(value.unwrap())).collect(),
+        });
+        Row { columns, values: values.collect() }
+    }
+
+    fn of(&self, fid: Fid, template: bool) -> &[Vec<u8>] {
+        let matches = |derived_too: bool| {
+            self.columns.iter().position(|c| c.fid == fid && (derived_too || c.derived == template))
+        };
+        &self.values[matches(false).or_else(|| matches(true)).unwrap()]
+    }
+}
+
+impl FieldSource for Row<'_> {
+    fn value_count(&self, fid: Fid, template: bool) -> usize {
+        self.of(fid, template).len()
+    }
+
+    fn value(&self, fid: Fid, template: bool, nth: usize) -> EseResult<Option<Cow<'_, [u8]>>> {
+        Ok(self.of(fid, template).get(nth).map(|bytes| bytes.as_slice().into()))
     }
 }
 

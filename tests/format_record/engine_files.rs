@@ -8,13 +8,11 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use dialtone::ese::EseResult;
 use dialtone::ese::page::{ObjId, PageSize, Pgno};
 use dialtone::ese::table::column::{ColumnDef, ColumnFlags, ColumnType, Fid};
 use dialtone::ese::table::compress::decompress;
 use dialtone::ese::table::key::{
-    FieldSource, IndexDef, IndexFlags, KEY_MOST_BYTES, TupleLimits, parse_conditions,
-    parse_segments,
+    IndexDef, IndexFlags, KEY_MOST_BYTES, TupleLimits, parse_conditions, parse_segments,
 };
 use dialtone::ese::table::record::{FieldValues, RecordView, Stored, TaggedStyle};
 
@@ -225,8 +223,8 @@ impl CatalogRow<'_> {
     }
 }
 
-/// The columns of the catalog itself that tests read.
-fn catalog_columns() -> Vec<ColumnDef> {
+/// The columns of the catalog itself.
+pub fn catalog_columns() -> Vec<ColumnDef> {
     use ColumnType::{Binary, Bit, DateTime, Long, Short, Text, UnsignedShort};
     let fixed = [
         Long,
@@ -255,6 +253,7 @@ fn catalog_columns() -> Vec<ColumnDef> {
         let coltyp = if matches!(fid, 128 | 130) { Text } else { Binary };
         column(fid, coltyp, 255)
     }));
+    columns.extend((256..262).map(|fid| column(fid, ColumnType::LongBinary, 0)));
     columns
 }
 
@@ -322,48 +321,5 @@ impl LongValues {
             Stored::Separated(lid) => self.0[&lid.key_bytes()].clone(),
             Stored::Encrypted(_) => panic!("no test database has encrypted values"),
         }
-    }
-}
-
-/// The plain values of one row, defaults applied.
-pub struct Row<'t> {
-    pub columns: &'t [ColumnDef],
-    /// One list for each column.
-    pub values: Vec<Vec<Vec<u8>>>,
-}
-
-impl<'t> Row<'t> {
-    pub fn read(
-        view: &RecordView<'_>,
-        columns: &'t [ColumnDef],
-        long_values: &LongValues,
-    ) -> Row<'t> {
-        let values = columns.iter().map(|column| match view.get(column).unwrap() {
-            FieldValues::Default => vec![column.default_value().unwrap().to_vec()],
-            values => values.iter().map(|value| long_values.plain(value.unwrap())).collect(),
-        });
-        Row { columns, values: values.collect() }
-    }
-
-    fn of(&self, fid: Fid, template: bool) -> &[Vec<u8>] {
-        let matches = |derived_too: bool| {
-            self.columns.iter().position(|c| c.fid == fid && (derived_too || c.derived == template))
-        };
-        &self.values[matches(false).or_else(|| matches(true)).unwrap()]
-    }
-}
-
-impl FieldSource for Row<'_> {
-    fn value_count(&self, fid: Fid, template: bool) -> usize {
-        self.of(fid, template).len()
-    }
-
-    fn value(
-        &self,
-        fid: Fid,
-        template: bool,
-        nth: usize,
-    ) -> EseResult<Option<std::borrow::Cow<'_, [u8]>>> {
-        Ok(self.of(fid, template).get(nth).map(|bytes| bytes.as_slice().into()))
     }
 }
