@@ -71,7 +71,7 @@ fn table() -> NewTable {
         .column(NewColumn::new("LongBinary", ColumnType::LongBinary))
         .column(NewColumn::new("Packed", ColumnType::LongBinary).flagged(ColumnFlags::COMPRESSED))
         .column(
-            NewColumn::new("ManyLong", ColumnType::LongBinary).flagged(ColumnFlags::MULTI_VALUED),
+            NewColumn::new("ManyBlobs", ColumnType::LongBinary).flagged(ColumnFlags::MULTI_VALUED),
         )
         .index(
             NewIndex::new("IxVarText", &["VarText", "-VarBinary"])

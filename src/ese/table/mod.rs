@@ -1,9 +1,13 @@
 //! Catalog, schema, records, keys and long values.
 
+pub mod catalog;
 pub mod column;
 pub mod compress;
 pub mod database;
 pub mod key;
 pub mod note;
 pub mod record;
+pub mod rows;
+pub mod schema;
 pub mod value;
+pub mod write;

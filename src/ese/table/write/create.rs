@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::row::{FieldValue, LidSource, encode_row, row_keys};
 use super::tables::{rows_with, table_rows};
-use super::writer::{DatabaseWriter, index_tree, table_tree};
+use super::writer::DatabaseWriter;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::header::{DbHeader, FileKind, NewHeader, OsVersion, Signature};
 use crate::ese::page::{Dbtime, ObjId, Pgno};
@@ -19,7 +19,7 @@ use crate::ese::table::catalog::{
 };
 use crate::ese::table::column::{ColumnDef, ColumnFlags, ColumnType, Fid, Lid};
 use crate::ese::table::key::{IndexDef, IndexFlags, IndexSegment, KEY_MOST_BYTES};
-use crate::ese::table::schema::TableDef;
+use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{DATABASE_ROOT, Extent, Forest, Tree, TreeBuilder, TreeKind};
 use crate::ese::txn::Pager;
 use crate::io::Volume;
@@ -149,7 +149,7 @@ fn fill(forest: &mut Forest, table: &TableDef, rows: &[Vec<Option<Vec<u8>>>]) ->
         }
         records.push((key, record));
     }
-    build_tree(forest, table_tree(table), records)?;
+    build_tree(forest, table.tree(), records)?;
     for (index, entries) in table.indexes.iter().zip(entries) {
         build_tree(forest, index_tree(index), entries)?;
     }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::long_value::nodes_of;
 use super::row::{FieldValue, row_keys};
-use super::writer::{DatabaseWriter, check_writable, index_tree, long_value_tree, table_tree};
+use super::writer::{DatabaseWriter, check_writable, long_value_tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::ese::table::schema::TableDef;
+use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Tree, TreeBuilder};
 
 /// Index entries held in memory before they are sorted and merged into their tree.
@@ -42,7 +42,7 @@ impl DatabaseWriter {
     /// [`Refusal::BadRequest`] when it is not.
     pub fn load<'w>(&'w mut self, table: &Arc<TableDef>) -> EseResult<TableLoader<'w>> {
         check_writable(table)?;
-        let rows = TreeBuilder::new(&self.forest, table_tree(table))?;
+        let rows = TreeBuilder::new(&self.forest, table.tree())?;
         let long_values = match table.long_values {
             Some(_) => Some(TreeBuilder::new(&self.forest, long_value_tree(table)?)?),
             None => None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::source::{ReadLongValue, RecordSource};
+use super::source::{KEY_SOURCE_BYTES, ReadLongValue, RecordSource};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::PageSize;
 use crate::ese::table::column::{ColumnDef, ColumnFlags, ColumnType, Lid};
@@ -268,7 +268,10 @@ pub fn row_keys(
     long_value: &ReadLongValue<'_>,
 ) -> EseResult<RowKeys> {
     let view = RecordView::parse(record, TaggedStyle::of_page(PageSize::KIB4, true))?;
-    let source = RecordSource { view, columns: &table.columns, long_value };
+    // A tuple index takes in the whole value.
+    let has_tuples = table.indexes.iter().any(|index| index.tuple.is_some());
+    let cap_bytes = if has_tuples { usize::MAX } else { KEY_SOURCE_BYTES };
+    let source = RecordSource { view, columns: &table.columns, cap_bytes, long_value };
     let primary = match &table.primary {
         Some(index) => Some(IndexKeys::new(index, &table.columns)?.single_key(&source)?),
         None => None,

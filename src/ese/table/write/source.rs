@@ -20,6 +20,8 @@ pub struct RecordSource<'r> {
     pub view: RecordView<'r>,
     /// All columns of the table.
     pub columns: &'r [ColumnDef],
+    /// How much of a separated value the keys can take in, in bytes.
+    pub cap_bytes: usize,
     /// Where separated values are read.
     pub long_value: &'r ReadLongValue<'r>,
 }
@@ -37,7 +39,7 @@ impl RecordSource<'_> {
                 decompress(bytes, u16::MAX.into(), &mut plain)?;
                 Ok(Cow::Owned(plain))
             }
-            Stored::Separated(lid) => (self.long_value)(lid, KEY_SOURCE_BYTES).map(Cow::Owned),
+            Stored::Separated(lid) => (self.long_value)(lid, self.cap_bytes).map(Cow::Owned),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::define::{NewIndex, NewTable, check_name, define_index, number_columns};
 use super::row::FieldValue;
-use super::writer::{DatabaseWriter, table_tree};
+use super::writer::DatabaseWriter;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{ObjId, Pgno};
 use crate::ese::table::catalog::{CatalogRow, RowKind};
@@ -113,7 +113,7 @@ impl DatabaseWriter {
     }
 
     fn first_with(&self, table: &TableDef, start: &[u8]) -> EseResult<Option<Vec<u8>>> {
-        let mut cursor = Cursor::new(self.forest.pager(), table_tree(table));
+        let mut cursor = Cursor::new(self.forest.pager(), table.tree());
         if !cursor.seek(start)? {
             return Ok(None);
         }

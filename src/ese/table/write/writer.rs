@@ -9,10 +9,10 @@ use super::row::{EncodedRow, FieldValue, LidSource, RowKeys, encode_row, referen
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{ObjId, PageSize};
 use crate::ese::table::column::{ColumnDef, ColumnFlags, Lid};
-use crate::ese::table::key::{IndexDef, IndexFlags, Key, index_has_unicode};
+use crate::ese::table::key::{IndexFlags, Key, index_has_unicode};
 use crate::ese::table::record::{FieldValues, RecordView, Stored, TaggedStyle};
-use crate::ese::table::schema::{Schema, TableDef};
-use crate::ese::tree::{Cursor, Forest, Tree, TreeKind};
+use crate::ese::table::schema::{Schema, TableDef, index_tree};
+use crate::ese::tree::{Cursor, Forest, Tree};
 use crate::ese::txn::Pager;
 use crate::io::Volume;
 
@@ -66,7 +66,7 @@ impl DatabaseWriter {
     pub fn open(volume: Arc<dyn Volume>, path: &Path) -> EseResult<Self> {
         let forest = Forest::new(Pager::open(volume, path)?);
         let schema = Schema::read(forest.pager())?;
-        let mut writer = Self::over(forest, schema.into_tables());
+        let mut writer = Self::over(forest, schema.tables().to_vec());
         if writer.forest.pager().was_recovered() {
             writer.scrub()?;
         }
@@ -127,7 +127,7 @@ impl DatabaseWriter {
         };
         self.check_unique(table, &keys, None)?;
         self.forest
-            .insert(&table_tree(table), &bookmark, &row.record)
+            .insert(&table.tree(), &bookmark, &row.record)
             .map_err(|error| error.in_object(&table.name))?;
         for (index, keys) in table.indexes.iter().zip(&keys.secondary) {
             for key in keys {
@@ -151,7 +151,7 @@ impl DatabaseWriter {
                 self.forest.delete(&index_tree(index), &key.0, bookmark)?;
             }
         }
-        self.forest.delete(&table_tree(table), bookmark, &[])?;
+        self.forest.delete(&table.tree(), bookmark, &[])?;
         self.drop_references(table, &record)
     }
 
@@ -177,7 +177,7 @@ impl DatabaseWriter {
         let new_bookmark =
             keys.primary.as_ref().map_or_else(|| bookmark.to_vec(), |key| key.0.clone());
         self.check_unique(table, &keys, Some((&old_keys, bookmark)))?;
-        let tree = table_tree(table);
+        let tree = table.tree();
         if new_bookmark == bookmark {
             self.forest.replace(&tree, bookmark, &row.record)?;
         } else {
@@ -216,7 +216,7 @@ impl DatabaseWriter {
     /// # Errors
     /// [`Refusal::NotFound`].
     pub fn record(&self, table: &TableDef, bookmark: &[u8]) -> EseResult<Vec<u8>> {
-        let mut cursor = Cursor::new(self.forest.pager(), table_tree(table));
+        let mut cursor = Cursor::new(self.forest.pager(), table.tree());
         let missing =
             || EseError::refused(Refusal::NotFound, "there is no such row").in_object(&table.name);
         if !cursor.find(bookmark)? {
@@ -253,7 +253,7 @@ impl DatabaseWriter {
 
     fn largest_auto(&self, table: &TableDef, column: &ColumnDef) -> EseResult<i64> {
         let mut largest = 0;
-        let mut cursor = Cursor::new(self.forest.pager(), table_tree(table));
+        let mut cursor = Cursor::new(self.forest.pager(), table.tree());
         let mut is_on_row = cursor.first()?;
         while is_on_row {
             if let Some(node) = cursor.entry()? {
@@ -280,7 +280,7 @@ impl DatabaseWriter {
         let next = match self.state(table).next_row {
             Some(next) => next,
             None => {
-                let mut cursor = Cursor::new(self.forest.pager(), table_tree(table));
+                let mut cursor = Cursor::new(self.forest.pager(), table.tree());
                 let is_filled = cursor.last()?;
                 let key = cursor.entry()?.filter(|_| is_filled).map(|node| node.key.to_vec());
                 let last =
@@ -297,12 +297,9 @@ impl DatabaseWriter {
         table: &TableDef,
         values: &[FieldValue<'v>],
     ) -> EseResult<EncodedRow<'v>> {
-        let mut next = match (self.state(table).next_lid, table.long_values) {
+        let mut next = match (self.state(table).next_lid, table.long_value_tree()) {
             (Some(next), _) => next,
-            (None, Some((objid, root))) => {
-                let tree = Tree::new(root, objid, TreeKind::LongValue);
-                long_value::last_lid(&self.forest, &tree)? + 1
-            }
+            (None, Some(tree)) => long_value::last_lid(&self.forest, &tree)? + 1,
             (None, None) => 1,
         };
         let row = encode_row(table, values, &mut Lids { next: &mut next });
@@ -343,7 +340,7 @@ impl DatabaseWriter {
         let is_there = |tree: Tree, key: &Key| Cursor::new(self.forest.pager(), tree).find(&key.0);
         if let (Some(primary), Some(index)) = (&keys.primary, &table.primary) {
             let is_own = old.is_some_and(|(_, bookmark)| bookmark == primary.0);
-            if !is_own && is_there(table_tree(table), primary)? {
+            if !is_own && is_there(table.tree(), primary)? {
                 return Err(duplicate(&index.name));
             }
         }
@@ -407,27 +404,11 @@ impl DatabaseWriter {
     }
 }
 
-/// The tree of a table's rows.
-pub(super) fn table_tree(table: &TableDef) -> Tree {
-    Tree::new(table.root, table.objid, TreeKind::Table)
-}
-
-/// The tree of a secondary index.
-pub(super) fn index_tree(index: &IndexDef) -> Tree {
-    let is_unique = index.flags.contains(IndexFlags::UNIQUE);
-    let kind = if is_unique { TreeKind::UniqueIndex } else { TreeKind::NonUniqueIndex };
-    Tree::new(index.root, index.objid, kind)
-}
-
 /// The tree of a table's long values.
 pub(super) fn long_value_tree(table: &TableDef) -> EseResult<Tree> {
-    match table.long_values {
-        Some((objid, root)) => Ok(Tree::new(root, objid, TreeKind::LongValue)),
-        None => {
-            Err(EseError::corrupt(table.root, "the table has no long values")
-                .in_object(&table.name))
-        }
-    }
+    table.long_value_tree().ok_or_else(|| {
+        EseError::corrupt(table.root, "the table has no long values").in_object(&table.name)
+    })
 }
 
 /// Refuses tables whose rows this program cannot keep right.
