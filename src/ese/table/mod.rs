@@ -13,3 +13,4 @@ pub mod record;
 pub mod rows;
 pub mod schema;
 pub mod value;
+pub mod write;

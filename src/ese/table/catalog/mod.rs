@@ -4,9 +4,11 @@
 
 mod columns;
 mod read;
+mod write;
 
 pub use columns::{CatalogColumn, catalog_columns, catalog_fid};
 pub use read::{CatalogEntry, read_entries};
+pub use write::CatalogRow;
 
 use crate::ese::page::{ObjId, Pgno};
 
