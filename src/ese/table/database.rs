@@ -5,6 +5,9 @@
 use std::path::Path;
 
 use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::table::fields::FieldReader;
+use crate::ese::table::index_entries::EntryCursor;
+use crate::ese::table::long_value::LvReader;
 use crate::ese::table::rows::RowCursor;
 use crate::ese::table::schema::{Schema, TableDef};
 use crate::ese::txn::{DatabaseFile, Pages};
@@ -80,5 +83,30 @@ impl<'d, P: Pages + ?Sized> Table<'d, P> {
     /// Its rows in the order of the primary key.
     pub fn rows(&self) -> RowCursor<'d, P> {
         RowCursor::new(self.pages, self.def)
+    }
+
+    /// A reader of the values of its rows that refuses values of more than `cap_bytes` bytes.
+    pub fn fields(&self, cap_bytes: usize) -> FieldReader<'d, P> {
+        FieldReader::new(self.pages, self.def, cap_bytes)
+    }
+
+    /// A reader of its long values.
+    pub fn long_values(&self) -> LvReader<'d, P> {
+        LvReader::new(self.pages, self.def)
+    }
+
+    /// The entries of its secondary index of this name (ASCII case does not count).
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`].
+    pub fn index(&self, name: &str) -> EseResult<EntryCursor<'d, P>> {
+        match self.def.index(name) {
+            Some(index) => Ok(EntryCursor::new(self.pages, index)),
+            None => {
+                let reason = format!("there is no secondary index {name}");
+                let error = EseError::refused(Refusal::NotFound, reason);
+                Err(error.in_object(&self.def.name).in_file(self.pages.path()))
+            }
+        }
     }
 }
