@@ -268,7 +268,7 @@ fn run(kinds: &[TreeKind], steps: Vec<(usize, Step)>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn trees_hold_what_an_ordered_map_holds(
