@@ -46,6 +46,12 @@ fn is_misread(number: usize, first: u8) -> bool {
     first == 0x18 || number >= MISREAD_CHUNKS_FROM && matches!(first, 0x08..=0x1f | 0x28..=0x37)
 }
 
+/// Whether the beginning of a chunk compresses: trying all of one that does not is the dearest part of a bulk load.
+fn may_shrink(chunk: &[u8]) -> bool {
+    const PROBE_BYTES: usize = 512;
+    xpress_compress(&chunk[..chunk.len().min(PROBE_BYTES)], &mut Vec::new())
+}
+
 /// Calls `put` with key and data of every node of a new value, in key order.
 ///
 /// # Errors
@@ -71,8 +77,8 @@ pub fn nodes_of(
     for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
         key.truncate(root_bytes);
         key.extend_from_slice(&((number * CHUNK_BYTES) as u32).to_be_bytes());
+        let wants_packing = compress || is_misread(number, chunk[0]) && may_shrink(chunk);
         packed.clear();
-        let wants_packing = compress || is_misread(number, chunk[0]);
         let is_packed = wants_packing && xpress_compress(chunk, &mut packed);
         put(&key, if is_packed { &packed } else { chunk })?;
     }
