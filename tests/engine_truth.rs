@@ -9,10 +9,11 @@ mod support;
 use std::collections::BTreeSet;
 
 use dialtone::ese::page::KeyParts;
-use dialtone::ese::table::column::{ColumnDef, ColumnType};
+use dialtone::ese::table::column::{ColumnDef, ColumnFlags, ColumnType};
 use dialtone::ese::table::database::{Database, Table};
 use dialtone::ese::table::fields::{RowSource, VALUE_BYTES_MAX};
 use dialtone::ese::table::key::{IndexDef, IndexKeys, Key, KeyBuilder, index_has_unicode};
+use dialtone::ese::table::record::FieldValues;
 use dialtone::ese::table::schema::TableDef;
 use dialtone::ese::table::value::{decode_value, hex_text};
 use dialtone::ese::txn::{DatabaseFile, Pages};
@@ -21,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Indexes whose stored keys are not Windows'.
 const FOREIGN_KEYS: [&str; 2] = ["i_u_enus", "i_lt_enus"];
-/// Bit that the engine adds to the ids of inherited columns.
+/// Bit that the engine adds to the ids of a template table's columns, there and in the tables derived from it.
 const INHERITED: u64 = 0x8000_0000;
 /// Values longer than this are told by length and hash.
 const SHORT_BYTES: usize = 96;
@@ -65,7 +66,7 @@ fn columns_and_indexes_are_those_of_the_engine() {
         for truth in tables(answers) {
             let def = database.schema().table(text(truth, "table")).unwrap();
             let place = format!("{name}, table {}", def.name);
-            let ours: BTreeSet<_> = columns_of(database, def);
+            let ours: BTreeSet<_> = columns_of(def);
             let theirs: BTreeSet<_> = truth["columns"]
                 .as_array()
                 .unwrap()
@@ -93,17 +94,12 @@ fn columns_and_indexes_are_those_of_the_engine() {
     });
 }
 
-fn columns_of(database: &Database, def: &TableDef) -> BTreeSet<(String, u64, u64, u64)> {
-    let template = def.template.as_deref().and_then(|name| database.schema().table(name));
-    let is_inherited = |column: &ColumnDef| {
-        template.is_some_and(|template| {
-            template.columns.iter().any(|c| c.fid == column.fid && c.name == column.name)
-        })
-    };
+fn columns_of(def: &TableDef) -> BTreeSet<(String, u64, u64, u64)> {
     let living = def.columns.iter().filter(|column| column.coltyp != ColumnType::Nil);
     living
         .map(|column| {
-            let inherited = if is_inherited(column) { INHERITED } else { 0 };
+            let inherited =
+                if column.flags.contains(ColumnFlags::TEMPLATE) { INHERITED } else { 0 };
             let id = u64::from(column.fid.0) | inherited;
             let coltyp = u64::from(column.coltyp.number());
             (column.name.clone(), id, coltyp, u64::from(column.code_page))
@@ -163,11 +159,8 @@ fn rows_of(table: &Table<'_, DatabaseFile>) -> Vec<Map<String, Json>> {
             let mut values = Vec::new();
             fields
                 .each(&row, column, &mut |bytes| values.push(engine_form(column, &bytes.unwrap())));
-            let is_list = matches!(
-                row.get(column).unwrap(),
-                dialtone::ese::table::record::FieldValues::Many(_)
-            );
-            match (values.len(), is_list || column.flags.bits() & 8 != 0) {
+            let is_list = matches!(row.get(column).unwrap(), FieldValues::Many(_));
+            match (values.len(), is_list || column.flags.contains(ColumnFlags::MULTI_VALUED)) {
                 (0, _) => {}
                 (_, true) => drop(line.insert(column.name.clone(), Json::Array(values))),
                 (_, false) => drop(line.insert(column.name.clone(), values.remove(0))),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use dialtone::ese::table::database::Database;
-use dialtone::io::{MemoryVolume, OpenMode, Volume};
+use dialtone::io::MemoryVolume;
 
 /// A directory of the shared test data, or `None` with a line that says so.
 pub fn shared(directory: &str) -> Option<PathBuf> {
@@ -45,8 +45,7 @@ pub fn gunzip(path: &Path) -> Vec<u8> {
 /// A volume that holds `bytes` under `path`.
 pub fn volume_with(path: &Path, bytes: &[u8]) -> MemoryVolume {
     let volume = MemoryVolume::new();
-    let file = volume.open(path, OpenMode::CreateNew).unwrap();
-    file.write_all_at(bytes, 0).unwrap();
+    volume.insert_file(path, bytes);
     volume
 }
 

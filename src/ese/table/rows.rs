@@ -206,7 +206,7 @@ impl<'r> Row<'r> {
     /// Completes the place of an error met while a value of `column` was read.
     pub fn place(&self, error: EseError, column: &ColumnDef) -> EseError {
         let (table, name) = (&self.table.name, &column.name);
-        let error = error.at(|place| {
+        error.at(|place| {
             let object = match place.object.take() {
                 Some(inner) if inner != *name => format!("table {table}, column {name}, {inner}"),
                 _ => format!("table {table}, column {name}"),
@@ -218,7 +218,6 @@ impl<'r> Row<'r> {
                 place.line = Some(self.line);
                 place.objid = Some(self.table.objid);
             }
-        });
-        error
+        })
     }
 }

@@ -360,3 +360,6 @@ fn add_catalog_tables(tables: &mut Vec<TableDef>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
