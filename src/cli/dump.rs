@@ -58,7 +58,7 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
 fn dump_table(table: &Table<'_, DatabaseFile>, output: &mut Output) -> io::Result<()> {
     let def = table.def();
     if output.is_json() {
-        output.line(&table_line(def))?;
+        output.line("table", &table_fields(def))?;
     } else {
         output.text(&table_text(def))?;
     }
@@ -83,7 +83,7 @@ fn dump_table(table: &Table<'_, DatabaseFile>, output: &mut Output) -> io::Resul
     output.text(&format!("  {} rows\n", printer.rows))
 }
 
-fn table_line(def: &TableDef) -> Json {
+fn table_fields(def: &TableDef) -> [(&'static str, Json); 6] {
     let living = def.columns.iter().filter(|column| column.coltyp != ColumnType::Nil);
     let columns: Vec<Json> = living
         .map(|column| {
@@ -97,15 +97,14 @@ fn table_line(def: &TableDef) -> Json {
         .collect();
     let indexes: Vec<Json> =
         def.primary.iter().chain(&def.indexes).map(|index| index_json(def, index)).collect();
-    json!({
-        "type": "table",
-        "table": def.name,
-        "objid": def.objid.0,
-        "root": def.root.get(),
-        "system": def.is_system(),
-        "columns": columns,
-        "indexes": indexes,
-    })
+    [
+        ("table", def.name.as_str().into()),
+        ("objid", def.objid.0.into()),
+        ("root", def.root.get().into()),
+        ("system", def.is_system().into()),
+        ("columns", columns.into()),
+        ("indexes", indexes.into()),
+    ]
 }
 
 fn index_json(def: &TableDef, index: &IndexDef) -> Json {

@@ -47,7 +47,7 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
         space: space.as_ref().ok().copied(),
     };
     if output.is_json() {
-        output.line(&facts.json(file.header()))?;
+        output.line("database", &facts.fields(file.header()))?;
     } else {
         output.text(&facts.text(file.header()))?;
     }
@@ -118,33 +118,42 @@ impl Facts<'_> {
         }
     }
 
-    fn json(&self, header: &DbHeader) -> Json {
+    fn fields(&self, header: &DbHeader) -> Vec<(&'static str, Json)> {
         let [primary, shadow] = &self.copies;
         let copy = |fault: &Option<String>| fault.as_deref().unwrap_or("sound").to_owned();
-        json!({
-            "type": "database",
-            "file": self.path.display().to_string(),
-            "kind": header.kind().to_string(),
-            "format": header.format_version(),
-            "revision": header.revision(),
-            "minor": header.update_minor(),
-            "version": version_text(header),
-            "state": header.state().to_string(),
-            "page_size": header.page_size().bytes(),
-            "file_bytes": self.len_bytes,
-            "pages": self.last_page,
-            "owned_pages": self.space.map(|space| space.owned_pages),
-            "free_pages": self.space.map(|space| space.free_pages),
-            "dbtime": header.dbtime().0,
-            "objid_last": header.objid_last().0,
-            "signature": header.sign_db().to_string(),
-            "log_signature": header.sign_log().to_string(),
-            "created_by": format!("{:#x}.{:#x}", header.created_version().0, header.created_version().1),
-            "os_version": header.os_version().to_string(),
-            "repairs": header.repair_count(),
-            "header": {"used": self.used(), "primary": copy(primary), "shadow": copy(shadow)},
-            "writable": header.writable().is_ok(),
-        })
+        vec![
+            ("file", json!(self.path.display().to_string())),
+            ("kind", json!(header.kind().to_string())),
+            ("format", json!(header.format_version())),
+            ("revision", json!(header.revision())),
+            ("minor", json!(header.update_minor())),
+            ("version", json!(version_text(header))),
+            ("state", json!(header.state().to_string())),
+            ("page_size", json!(header.page_size().bytes())),
+            ("file_bytes", json!(self.len_bytes)),
+            ("pages", json!(self.last_page)),
+            ("owned_pages", json!(self.space.map(|space| space.owned_pages))),
+            ("free_pages", json!(self.space.map(|space| space.free_pages))),
+            ("dbtime", json!(header.dbtime().0)),
+            ("objid_last", json!(header.objid_last().0)),
+            ("signature", json!(header.sign_db().to_string())),
+            ("log_signature", json!(header.sign_log().to_string())),
+            (
+                "created_by",
+                json!(format!(
+                    "{:#x}.{:#x}",
+                    header.created_version().0,
+                    header.created_version().1
+                )),
+            ),
+            ("os_version", json!(header.os_version().to_string())),
+            ("repairs", json!(header.repair_count())),
+            (
+                "header",
+                json!({"used": self.used(), "primary": copy(primary), "shadow": copy(shadow)}),
+            ),
+            ("writable", json!(header.writable().is_ok())),
+        ]
     }
 
     fn text(&self, header: &DbHeader) -> String {
@@ -209,19 +218,19 @@ fn tell_table(database: &Database, def: &TableDef, output: &mut Output) -> io::R
             .collect();
         let long_values =
             def.long_values.map(|(objid, root)| json!({"objid": objid.0, "root": root.get()}));
-        output.line(&json!({
-            "type": "table",
-            "table": def.name,
-            "objid": def.objid.0,
-            "root": def.root.get(),
-            "system": def.is_system(),
-            "template": def.template,
-            "columns": columns,
-            "indexes": indexes,
-            "long_values": long_values,
-            "owned_pages": space.as_ref().ok().map(|space| space.owned_pages),
-            "free_pages": space.as_ref().ok().map(|space| space.free_pages),
-        }))?;
+        let fields = [
+            ("table", json!(def.name)),
+            ("objid", json!(def.objid.0)),
+            ("root", json!(def.root.get())),
+            ("system", json!(def.is_system())),
+            ("template", json!(def.template)),
+            ("columns", json!(columns)),
+            ("indexes", json!(indexes)),
+            ("long_values", json!(long_values)),
+            ("owned_pages", json!(space.as_ref().ok().map(|space| space.owned_pages))),
+            ("free_pages", json!(space.as_ref().ok().map(|space| space.free_pages))),
+        ];
+        output.line("table", &fields)?;
     } else {
         output.text(&table_text(def, columns, space.as_ref().ok()))?;
     }

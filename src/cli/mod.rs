@@ -21,7 +21,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use serde_json::json;
 
 use exit::{Exit, Failure};
 use output::Output;
@@ -82,8 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             let _ = error.print();
             if wants_json {
-                let hello = output::hello("usage");
-                let _ = writeln!(io::stdout(), "{hello}");
+                let _ = io::stdout().write_all(&output::hello("usage"));
                 let message = error.kind().to_string();
                 last_words(true, "E_USAGE", &message, Exit::Usage);
             }
@@ -106,9 +104,9 @@ fn run_command(arguments: &Arguments) -> Exit {
 fn last_words(wants_json: bool, code: &str, message: &str, exit: Exit) {
     if wants_json {
         let mut stdout = io::stdout();
-        let error = json!({"type": "error", "code": code, "message": message});
-        let _ = writeln!(stdout, "{error}");
-        let _ = writeln!(stdout, "{}", json!({"type": "exit", "code": exit.code()}));
+        let error = [("code", code.into()), ("message", message.into())];
+        let _ = stdout.write_all(&output::json_line("error", &error));
+        let _ = stdout.write_all(&output::json_line("exit", &[("code", exit.code().into())]));
     } else {
         let _ = writeln!(io::stderr(), "error: {message}");
     }

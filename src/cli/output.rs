@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::io::{self, BufWriter, Write};
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::exit::{Exit, Failure, judge};
+use super::json::put_string;
 use crate::ese::EseError;
 use crate::ese::page::Pgno;
 use crate::ese::table::note::{Note, place_of};
@@ -14,10 +15,29 @@ use crate::ese::table::note::{Note, place_of};
 /// Bytes gathered before they are written.
 const BUFFER_BYTES: usize = 256 << 10;
 
+/// One JSON line with its newline: `type` first, then the fields in this order.
+pub fn json_line(kind: &str, fields: &[(&str, Json)]) -> Vec<u8> {
+    let mut line = b"{\"type\":".to_vec();
+    put_string(&mut line, kind);
+    for (name, value) in fields {
+        line.push(b',');
+        put_string(&mut line, name);
+        line.push(b':');
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut line, value);
+    }
+    line.extend_from_slice(b"}\n");
+    line
+}
+
 /// The first line of every JSON run.
-pub fn hello(command: &str) -> Json {
-    let version = env!("CARGO_PKG_VERSION");
-    json!({"type": "hello", "v": 1, "program": "dialtone", "version": version, "command": command})
+pub fn hello(command: &str) -> Vec<u8> {
+    let version = env!("CARGO_PKG_VERSION").into();
+    let (program, command) = ("dialtone".into(), command.into());
+    json_line(
+        "hello",
+        &[("v", 1.into()), ("program", program), ("version", version), ("command", command)],
+    )
 }
 
 /// Text without characters that could steer a terminal: names come from files that anybody may have made.
@@ -64,13 +84,12 @@ impl Output {
 
     /// Says which program speaks, before anything else.
     pub fn hello(&mut self, command: &str) -> io::Result<()> {
-        if self.is_json { self.line(&hello(command)) } else { Ok(()) }
+        if self.is_json { self.out.write_all(&hello(command)) } else { Ok(()) }
     }
 
     /// Writes one JSON line.
-    pub fn line(&mut self, line: &Json) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, line)?;
-        self.out.write_all(b"\n")
+    pub fn line(&mut self, kind: &str, fields: &[(&str, Json)]) -> io::Result<()> {
+        self.out.write_all(&json_line(kind, fields))
     }
 
     /// Writes bytes as they are: text, or a JSON line made elsewhere.
@@ -93,14 +112,10 @@ impl Output {
             let _ = writeln!(io::stderr(), "warning: {}", printable(warning.message));
             return Ok(());
         }
-        let mut line = json!({"type": "warning", "code": warning.code, "message": warning.message});
-        if let Some(table) = warning.table {
-            line["table"] = table.into();
-        }
-        if let Some(page) = warning.page {
-            line["page"] = page.get().into();
-        }
-        self.line(&line)
+        let mut fields = vec![("code", warning.code.into()), ("message", warning.message.into())];
+        fields.extend(warning.table.map(|table| ("table", table.into())));
+        fields.extend(warning.page.map(|page| ("page", page.get().into())));
+        self.line("warning", &fields)
     }
 
     /// Warns of an error that did not end the command.
@@ -152,7 +167,7 @@ impl Output {
             return Ok(());
         }
         let code = failure.error_code();
-        self.line(&json!({"type": "error", "code": code, "message": message}))
+        self.line("error", &[("code", code.into()), ("message", message.into())])
     }
 
     fn say_exit(&mut self, exit: Exit) -> io::Result<()> {
@@ -160,7 +175,7 @@ impl Output {
             return Ok(());
         }
         let code = exit.code();
-        self.line(&json!({"type": "exit", "code": code, "warnings": self.warnings}))
+        self.line("exit", &[("code", code.into()), ("warnings", self.warnings.into())])
     }
 }
 

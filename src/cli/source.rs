@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 
 use clap::ValueEnum;
-use serde_json::json;
 
 use super::output::{Output, Warning};
 use crate::ese::page::header::DbState;
@@ -55,7 +54,7 @@ pub fn tell_state(database: &Database, path: &Path, output: &mut Output) -> io::
 
 fn tell_note(path: &Path, message: &str, output: &mut Output) -> io::Result<()> {
     if output.is_json() {
-        return output.line(&json!({"type": "note", "message": message}));
+        return output.line("note", &[("message", message.into())]);
     }
     eprintln!("note: {}: {message}", path.display());
     Ok(())
