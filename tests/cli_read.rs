@@ -2,7 +2,7 @@
 //! and, where they are at hand, on real ones.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-mod support;
+mod real_data;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -190,12 +190,12 @@ fn a_dump_for_people_cuts_long_values_and_tells_their_length() {
 fn both_ways_of_reading_give_the_same_dump() {
     let (directory, path) = sample();
     let mut paths = vec![path];
-    if let Some(shared) = support::shared("ese") {
-        for (name, packed) in support::databases(&shared) {
+    if let Some(shared) = real_data::shared("ese") {
+        for (name, packed) in real_data::databases(&shared) {
             // The largest one takes a second in each way and shows nothing more.
             if name != "large.edb" {
                 let path = directory.path().join(name);
-                std::fs::write(&path, support::gunzip(&packed)).unwrap();
+                std::fs::write(&path, real_data::gunzip(&packed)).unwrap();
                 paths.push(path);
             }
         }
@@ -332,10 +332,10 @@ fn a_reader_that_goes_away_ends_the_dump_quietly() {
 
 #[test]
 fn a_dirty_database_is_read_with_a_warning() {
-    let Some(shared) = support::shared("ese") else { return };
+    let Some(shared) = real_data::shared("ese") else { return };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("dirty.db");
-    std::fs::write(&path, support::gunzip(&shared.join("goese-qmgr.db.gz"))).unwrap();
+    std::fs::write(&path, real_data::gunzip(&shared.join("goese-qmgr.db.gz"))).unwrap();
     let (code, lines) = json_run(&arguments("dump", &path));
     assert_eq!(code, 3);
     let [warning] = of_type(&lines, "warning")[..] else { panic!("{lines:?}") };

@@ -4,7 +4,7 @@
 //! Two indexes are passed over: their keys are Unicode sort keys of a table other than Windows'.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-mod support;
+mod real_data;
 
 use std::collections::BTreeSet;
 
@@ -29,11 +29,11 @@ const SHORT_BYTES: usize = 96;
 
 /// Runs `judge` on every database and its answers; none are there on machines without the data.
 fn for_each_database(judge: impl Fn(&str, &Database, &Json)) {
-    let Some(directory) = support::shared("ese-engine") else { return };
-    for (name, path) in support::databases(&directory) {
+    let Some(directory) = real_data::shared("ese-engine") else { return };
+    for (name, path) in real_data::databases(&directory) {
         let answers = path.with_file_name(name.replace(".edb", ".json.gz"));
-        let answers: Json = serde_json::from_slice(&support::gunzip(&answers)).unwrap();
-        let database = support::open_bytes(&name, &support::gunzip(&path)).unwrap();
+        let answers: Json = serde_json::from_slice(&real_data::gunzip(&answers)).unwrap();
+        let database = real_data::open_bytes(&name, &real_data::gunzip(&path)).unwrap();
         assert_eq!(database.schema().notes().kept(), [], "{name}");
         judge(&name, &database, &answers);
     }
@@ -215,7 +215,7 @@ fn index_entries_are_those_of_the_engine() {
             }
         }
     });
-    if support::shared("ese-engine").is_some() {
+    if real_data::shared("ese-engine").is_some() {
         assert!(judged.get() >= 60, "only {} indexes were compared", judged.get());
     }
 }

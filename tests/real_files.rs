@@ -2,7 +2,7 @@
 //! and copies of them that were damaged on purpose give errors, never a panic and never silently less.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-mod support;
+mod real_data;
 
 use std::collections::BTreeMap;
 
@@ -148,13 +148,13 @@ fn trees(def: &TableDef) -> Vec<Tree> {
 
 #[test]
 fn every_real_database_gives_the_rows_that_others_find() {
-    let Some(directory) = support::shared("ese") else { return };
-    let databases = support::databases(&directory);
+    let Some(directory) = real_data::shared("ese") else { return };
+    let databases = real_data::databases(&directory);
     let names: Vec<&str> = databases.iter().map(|(name, _)| name.as_str()).collect();
     let pinned: Vec<&str> = ROWS.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, pinned);
     for ((name, path), (_, rows)) in databases.iter().zip(ROWS) {
-        let database = support::open_bytes(name, &support::gunzip(path)).unwrap();
+        let database = real_data::open_bytes(name, &real_data::gunzip(path)).unwrap();
         let survey = survey(&database);
         assert_eq!(survey.errors, [""; 0], "{name}");
         let counts: Vec<String> = database
@@ -167,9 +167,9 @@ fn every_real_database_gives_the_rows_that_others_find() {
 
 #[test]
 fn trees_and_space_of_real_databases_are_sound_but_for_one_known_damage() {
-    let Some(directory) = support::shared("ese") else { return };
-    for (name, path) in support::databases(&directory) {
-        let database = support::open_bytes(&name, &support::gunzip(&path)).unwrap();
+    let Some(directory) = real_data::shared("ese") else { return };
+    for (name, path) in real_data::databases(&directory) {
+        let database = real_data::open_bytes(&name, &real_data::gunzip(&path)).unwrap();
         let file = database.file();
         let mut findings = Vec::new();
         for def in database.schema().tables() {
@@ -196,7 +196,7 @@ fn trees_and_space_of_real_databases_are_sound_but_for_one_known_damage() {
 
 /// Reads a damaged copy of a database: what is missing must have been told.
 fn judge_damaged(place: &str, sound: &Survey, bytes: &[u8]) -> Vec<String> {
-    let database = match support::open_bytes("damaged.edb", bytes) {
+    let database = match real_data::open_bytes("damaged.edb", bytes) {
         Ok(database) => database,
         Err(error) => return vec![error.to_string()],
     };
@@ -207,9 +207,9 @@ fn judge_damaged(place: &str, sound: &Survey, bytes: &[u8]) -> Vec<String> {
 }
 
 fn database_bytes(directory: &str, name: &str) -> Option<(Vec<u8>, Survey)> {
-    let path = support::shared(directory)?.join(format!("{name}.gz"));
-    let bytes = support::gunzip(&path);
-    let sound = survey(&support::open_bytes(name, &bytes).unwrap());
+    let path = real_data::shared(directory)?.join(format!("{name}.gz"));
+    let bytes = real_data::gunzip(&path);
+    let sound = survey(&real_data::open_bytes(name, &bytes).unwrap());
     assert_eq!(sound.errors, [""; 0]);
     Some((bytes, sound))
 }
@@ -233,7 +233,7 @@ fn a_page_of_zeros_costs_its_own_entries_only_and_is_told() {
         [("ese", "text.edb"), ("ese", "multi.edb"), ("ese-engine", "ddl-32k.edb")]
     {
         let Some((bytes, sound)) = database_bytes(directory, name) else { return };
-        let database = support::open_bytes(name, &bytes).unwrap();
+        let database = real_data::open_bytes(name, &bytes).unwrap();
         let page_size = database.file().page_size();
         let limit = database.file().header().dbtime();
         for def in database.schema().tables().iter().filter(|def| !def.is_system()) {
@@ -262,7 +262,7 @@ fn the_shadow_stands_in_for_a_damaged_catalog() {
     let page_4 = 5 * 4096..6 * 4096;
     let mut copy = bytes.clone();
     copy[page_4.clone()].fill(0);
-    let database = support::open_bytes("text.edb", &copy).unwrap();
+    let database = real_data::open_bytes("text.edb", &copy).unwrap();
     let found = survey(&database);
     assert_eq!(found.rows["text"], sound.rows["text"]);
     assert!(found.errors.iter().any(|error| error.contains("shadow")), "{:?}", found.errors);
@@ -270,14 +270,14 @@ fn the_shadow_stands_in_for_a_damaged_catalog() {
     // This one has no shadow.
     let Some((mut bytes, _)) = database_bytes("ese", "plaso-Catalog1.edb") else { return };
     bytes[page_4].fill(0);
-    let error = support::open_bytes("plaso.edb", &bytes).unwrap_err().to_string();
+    let error = real_data::open_bytes("plaso.edb", &bytes).unwrap_err().to_string();
     assert!(error.contains("page 4") && error.contains("plaso.edb"), "{error}");
 }
 
 #[test]
 fn a_damaged_long_value_costs_nothing_but_itself() {
     let Some((bytes, sound)) = database_bytes("ese-engine", "lv-4k.edb") else { return };
-    let database = support::open_bytes("lv-4k.edb", &bytes).unwrap();
+    let database = real_data::open_bytes("lv-4k.edb", &bytes).unwrap();
     let def = database.schema().table("t_lv").unwrap();
     let tree = def.long_value_tree().unwrap();
     let pages = verify_tree(database.file(), &tree, database.file().header().dbtime()).pages;
@@ -287,7 +287,7 @@ fn a_damaged_long_value_costs_nothing_but_itself() {
         let start = pgno.offset_bytes(database.file().page_size()) as usize;
         copy[start + 100] ^= 0xff;
         copy[start + 201] ^= 0x0f;
-        let found = survey(&support::open_bytes("lv-4k.edb", &copy).unwrap());
+        let found = survey(&real_data::open_bytes("lv-4k.edb", &copy).unwrap());
         assert_eq!(found.rows["t_lv"].len(), sound.rows["t_lv"].len());
         let rows = || found.rows["t_lv"].iter().zip(&sound.rows["t_lv"]);
         let differing = rows().filter(|(ours, theirs)| ours != theirs).count();
@@ -321,7 +321,7 @@ fn lies_with_right_checksums_never_panic() {
     ];
     for (directory, name, rounds) in files {
         let Some((bytes, _)) = database_bytes(directory, name) else { return };
-        let database = support::open_bytes(name, &bytes).unwrap();
+        let database = real_data::open_bytes(name, &bytes).unwrap();
         let page_size = database.file().page_size();
         let limit = database.file().header().dbtime();
         let mut pages = Vec::new();
@@ -338,7 +338,7 @@ fn lies_with_right_checksums_never_panic() {
                 lie(page, &mut numbers, round);
                 stamp(page, pgno);
             }
-            if let Ok(database) = support::open_bytes(name, &copy) {
+            if let Ok(database) = real_data::open_bytes(name, &copy) {
                 survey(&database);
             }
         }

@@ -88,7 +88,7 @@ impl DatabaseWriter {
             roots.extend(table.indexes.iter().map(|index| index.root));
             roots.extend(table.long_values.map(|(_, root)| root));
         }
-        self.forest.scrub_after_crash(&roots)
+        self.forest.scrub_after_crash(&roots).map(drop)
     }
 
     /// Names of all tables.
