@@ -234,8 +234,8 @@ pub(super) fn number_columns(columns: &[NewColumn]) -> EseResult<Vec<ColumnDef>>
     for (placement, (first, last)) in
         placements.into_iter().zip([1, 128, 256].into_iter().zip(FID_LAST))
     {
-        let mut fid = first;
-        for column in columns.iter().filter(|column| column.placement == placement) {
+        let placed = columns.iter().filter(|column| column.placement == placement);
+        for (fid, column) in (first..).zip(placed) {
             if fid > last {
                 return Err(bad(&column.name, "the table has too many columns of this placement"));
             }
@@ -245,7 +245,6 @@ pub(super) fn number_columns(columns: &[NewColumn]) -> EseResult<Vec<ColumnDef>>
                 offset = offset.saturating_add(column.width_bytes() as u16);
             }
             numbered.push(column);
-            fid += 1;
         }
     }
     let mut names: Vec<String> =

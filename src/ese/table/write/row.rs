@@ -212,10 +212,10 @@ impl<'a> Draft<'a, '_> {
         let mut longest: Option<(usize, usize, usize, &'a [u8])> = None;
         for (at, (column, field)) in self.table.columns.iter().zip(&self.fields).enumerate() {
             for (nth, stored) in field.iter().enumerate() {
-                if let (Stored::Plain(bytes), true) = (stored, column.coltyp.is_long_value()) {
-                    if bytes.len() > longest.map_or(LID_BYTES, |(length, ..)| length) {
-                        longest = Some((bytes.len(), at, nth, bytes));
-                    }
+                if let (Stored::Plain(bytes), true) = (stored, column.coltyp.is_long_value())
+                    && bytes.len() > longest.map_or(LID_BYTES, |(length, ..)| length)
+                {
+                    longest = Some((bytes.len(), at, nth, bytes));
                 }
             }
         }
