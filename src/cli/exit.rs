@@ -51,6 +51,9 @@ pub enum Failure {
     /// Standard output.
     #[error("standard output failed: {0}")]
     Output(#[from] io::Error),
+    /// A check found errors; each was told.
+    #[error("{0} errors found")]
+    Findings(u64),
 }
 
 impl From<IoError> for Failure {
@@ -69,7 +72,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Ese(error) => judge(error).0,
-            Self::Output(_) => Exit::Failed,
+            Self::Output(_) | Self::Findings(_) => Exit::Failed,
         }
     }
 
@@ -78,6 +81,7 @@ impl Failure {
         match self {
             Self::Ese(error) => judge(error).1,
             Self::Output(_) => "E_OUTPUT",
+            Self::Findings(_) => "E_FINDINGS",
         }
     }
 }

@@ -6,8 +6,9 @@
 //! | `output` | the two faces of every command: JSON lines, or text for people |
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
-//! | `info`, `dump` | the commands, one file each |
+//! | `info`, `dump`, `check` | the commands, one file each |
 
+mod check;
 mod dump;
 mod exit;
 mod info;
@@ -42,6 +43,8 @@ enum Command {
     Info(info::Options),
     /// Show the schema and every row of a database
     Dump(dump::Options),
+    /// Check a database: pages, trees, space, catalog, rows, indexes, long values
+    Check(check::Options),
 }
 
 impl Command {
@@ -49,6 +52,7 @@ impl Command {
         match self {
             Self::Info(_) => "info",
             Self::Dump(_) => "dump",
+            Self::Check(_) => "check",
         }
     }
 
@@ -56,6 +60,7 @@ impl Command {
         match self {
             Self::Info(options) => info::run(options, output),
             Self::Dump(options) => dump::run(options, output),
+            Self::Check(options) => check::run(options, output),
         }
     }
 }

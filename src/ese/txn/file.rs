@@ -33,7 +33,7 @@ pub struct DatabaseFile {
 /// Reads the header pages of an open file.
 ///
 /// # Errors
-/// [`EseError::Io`], or [`EseError::Corrupt`] when neither copy is a header.
+/// [`crate::ese::EseError::Io`], or [`crate::ese::EseError::Corrupt`] when neither copy is a header.
 pub fn read_header(storage: &dyn Storage) -> EseResult<header::HeaderChoice> {
     let len_bytes = storage.len_bytes()?.min(HEADERS_BYTES);
     let mut first_bytes = vec![0; len_bytes as usize];
@@ -45,7 +45,7 @@ impl DatabaseFile {
     /// Opens `path` for reading. A dirty database opens with a warning.
     ///
     /// # Errors
-    /// [`EseError::Io`], or [`EseError::Corrupt`] when there is no usable header.
+    /// [`crate::ese::EseError::Io`], or [`crate::ese::EseError::Corrupt`] when there is no usable header.
     pub fn open(volume: &dyn Volume, path: &Path) -> EseResult<Self> {
         let storage = volume.open(path, OpenMode::Read)?;
         let choice = read_header(&*storage)?;
@@ -118,7 +118,7 @@ impl DatabaseFile {
     /// Length of the file in bytes.
     ///
     /// # Errors
-    /// [`EseError::Io`].
+    /// [`crate::ese::EseError::Io`].
     pub fn len_bytes(&self) -> EseResult<u64> {
         Ok(self.reader.storage().len_bytes()?)
     }

@@ -114,8 +114,8 @@ impl DatabaseWriter {
     /// Inserts a row and answers its bookmark. `values[i]` belongs to `table.columns[i]`.
     ///
     /// # Errors
-    /// [`Refusal::DuplicateKey`] when a unique index has the key already (nothing is inserted then), else as
-    /// [`encode_row`].
+    /// [`Refusal::DuplicateKey`] when a unique index has the key already (nothing is inserted then),
+    /// [`Refusal::BadRequest`] for values that do not fit their column, [`EseError::Limit`] for rows that are too long.
     pub fn insert(&mut self, table: &TableDef, values: &[FieldValue<'_>]) -> EseResult<Vec<u8>> {
         check_writable(table)?;
         let numbers = self.auto_increment(table, values)?;

@@ -173,16 +173,17 @@ pub fn read_space<P: Pages + ?Sized>(pages: &P, fdp: Pgno) -> EseResult<TreeSpac
         split_buffer: ExtentSet::default(),
     };
     match header.extents {
-        Extents::Single { free_bits } => read_single(&mut space, free_bits)?,
+        Extents::Single { free_bits } => read_single(&mut space, free_bits, pages.last_page())?,
         Extents::Multiple { .. } => read_multiple(pages, &mut space)?,
     }
     Ok(space)
 }
 
-fn read_single(space: &mut TreeSpace, free_bits: u32) -> EseResult<()> {
+fn read_single(space: &mut TreeSpace, free_bits: u32, last_page: u32) -> EseResult<()> {
     let fdp = space.tree.root;
     let count = space.header.extent_pages.max(1);
-    let Some(last) = fdp.checked_add(count - 1) else {
+    let last = fdp.checked_add(count - 1).filter(|last| last.get() <= last_page);
+    let Some(last) = last else {
         return Err(EseError::corrupt(fdp, format!("an extent of {count} pages")));
     };
     space.owned.add(Extent { last, count });
