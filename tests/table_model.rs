@@ -230,6 +230,10 @@ fn run(steps: Vec<Step>) {
     }
     writer.close().unwrap();
     check(&volume, &model);
+    let mut findings = Vec::new();
+    let mut sink = |finding: &dialtone::ese::check::Finding| findings.push(finding.clone());
+    dialtone::ese::check::check(&*volume, Path::new(PATH), &mut sink).unwrap();
+    assert_eq!(findings, [], "check");
 }
 
 proptest! {

@@ -42,8 +42,7 @@ fn tell_finding(finding: &Finding, output: &mut Output) -> io::Result<()> {
     let Finding { severity, rule, object, pgno, message } = finding;
     let page = pgno.map(|pgno| pgno.get());
     if output.is_json() {
-        let mut fields =
-            vec![("severity", severity.name().into()), ("rule", (*rule).into())];
+        let mut fields = vec![("severity", severity.name().into()), ("rule", (*rule).into())];
         fields.extend(object.as_deref().map(|object| ("object", object.into())));
         fields.extend(page.map(|page| ("page", page.into())));
         fields.push(("message", message.as_str().into()));
@@ -57,7 +56,8 @@ fn tell_finding(finding: &Finding, output: &mut Output) -> io::Result<()> {
 }
 
 fn tell_summary(summary: &Summary, options: &Options, output: &mut Output) -> io::Result<()> {
-    let Summary { pages, tables, rows, index_entries, long_values, errors, warnings, notes } = *summary;
+    let Summary { pages, tables, rows, index_entries, long_values, errors, warnings, notes } =
+        *summary;
     if output.is_json() {
         let counts = [
             ("pages", pages),

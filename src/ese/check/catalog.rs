@@ -37,8 +37,12 @@ fn compare_with_shadow(file: &DatabaseFile, report: &mut Report<'_>) -> EseResul
         };
         let place = |cursor: &Cursor<'_, DatabaseFile>| cursor.place().map(|(pgno, _)| pgno);
         let message = match order {
-            std::cmp::Ordering::Less => Some((place(&catalog), "a row of the catalog is missing in its shadow")),
-            std::cmp::Ordering::Greater => Some((place(&shadow), "a row of the shadow is missing in the catalog")),
+            std::cmp::Ordering::Less => {
+                Some((place(&catalog), "a row of the catalog is missing in its shadow"))
+            }
+            std::cmp::Ordering::Greater => {
+                Some((place(&shadow), "a row of the shadow is missing in the catalog"))
+            }
             std::cmp::Ordering::Equal if row != copy => {
                 Some((place(&catalog), "a row differs between the catalog and its shadow"))
             }
@@ -69,18 +73,29 @@ fn check_roots(database: &Database, report: &mut Report<'_>) {
     let mut roots: HashMap<Pgno, String> = HashMap::new();
     let mut objids = HashMap::new();
     for table in database.schema().tables() {
-        let indexes = table.indexes.iter().map(|index| {
-            (format!("{}.{}", table.name, index.name), index.objid, index.root)
-        });
+        let indexes = table
+            .indexes
+            .iter()
+            .map(|index| (format!("{}.{}", table.name, index.name), index.objid, index.root));
         let long_values =
             table.long_values.map(|(objid, root)| (format!("{}.LV", table.name), objid, root));
         let own = [(table.name.clone(), table.objid, table.root)];
         for (name, objid, root) in own.into_iter().chain(indexes).chain(long_values) {
             if let Some(other) = roots.insert(root, name.clone()) {
-                report.error("catalog", &name, Some(root), format!("shares its root page with {other}"));
+                report.error(
+                    "catalog",
+                    &name,
+                    Some(root),
+                    format!("shares its root page with {other}"),
+                );
             }
             if let Some(other) = objids.insert(objid, name.clone()) {
-                report.error("catalog", &name, Some(root), format!("shares object id {objid} with {other}"));
+                report.error(
+                    "catalog",
+                    &name,
+                    Some(root),
+                    format!("shares object id {objid} with {other}"),
+                );
             }
         }
     }

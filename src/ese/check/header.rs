@@ -10,7 +10,9 @@ use crate::io::{OpenMode, Volume};
 pub fn check(file: &DatabaseFile, volume: &dyn Volume, report: &mut Report<'_>) -> EseResult<()> {
     check_copies(file, volume, report)?;
     check_state(file.header(), report);
-    for warning in file.warnings().iter().filter(|warning| !file.header().notes().contains(*warning)) {
+    for warning in
+        file.warnings().iter().filter(|warning| !file.header().notes().contains(*warning))
+    {
         report.find(Severity::Note, "header", None, None, warning);
     }
     check_length(file, report)
@@ -28,7 +30,13 @@ fn check_copies(
     for (name, offset_bytes) in [("primary", 0), ("shadow", page_bytes as u64)] {
         let mut page = vec![0; page_bytes];
         if storage.len_bytes()? < offset_bytes + page_bytes as u64 {
-            report.find(Severity::Error, "header", None, None, format!("the {name} header is cut off"));
+            report.find(
+                Severity::Error,
+                "header",
+                None,
+                None,
+                format!("the {name} header is cut off"),
+            );
             continue;
         }
         storage.read_exact_at(&mut page, offset_bytes)?;
@@ -66,7 +74,8 @@ fn check_length(file: &DatabaseFile, report: &mut Report<'_>) -> EseResult<()> {
     let Ok(space) = read_space(file, DATABASE_ROOT) else { return Ok(()) };
     let Some(owned) = space.owned.last_page() else { return Ok(()) };
     if owned.get() > file.last_page() {
-        let message = format!("the file ends at page {}, the database owns {owned}", file.last_page());
+        let message =
+            format!("the file ends at page {}, the database owns {owned}", file.last_page());
         report.find(Severity::Error, "length", None, Some(owned), message);
     } else if owned.get() < file.last_page() {
         let more = file.last_page() - owned.get();

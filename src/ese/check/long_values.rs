@@ -72,7 +72,8 @@ enum Node {
 }
 
 fn parse_key(key: &[u8]) -> Option<Node> {
-    let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    let number =
+        |bytes: &[u8]| bytes.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     let is_64 = key.first().is_some_and(|first| *first >= 0x80);
     match (key.len(), is_64) {
         (4, false) => Some(Node::Root(Lid(number(key)))),
@@ -105,7 +106,9 @@ impl LongValueCheck<'_, '_> {
                 match parse_key(&key) {
                     Some(Node::Root(lid)) => self.root(lid, node.data, pgno),
                     Some(Node::Chunk(lid, offset)) => self.chunk(lid, offset, node.data, pgno),
-                    None => self.tell(Severity::Error, pgno, "a key that names no long value".into()),
+                    None => {
+                        self.tell(Severity::Error, pgno, "a key that names no long value".into())
+                    }
                 }
             }
             is_on_node = cursor.next()?;
@@ -126,7 +129,9 @@ impl LongValueCheck<'_, '_> {
             let message = format!("value {lid} has {stored} references, records make {counted}");
             self.tell(Severity::Error, pgno, message);
         } else if stored > counted {
-            let message = format!("value {lid} has {stored} references, records make {counted}: it will never go");
+            let message = format!(
+                "value {lid} has {stored} references, records make {counted}: it will never go"
+            );
             self.tell(Severity::Warning, pgno, message);
         }
         let is_encrypted = data.len() == 9;
@@ -137,7 +142,11 @@ impl LongValueCheck<'_, '_> {
     fn chunk(&mut self, lid: Lid, offset: usize, data: &[u8], pgno: Option<Pgno>) {
         let chunk_bytes = self.chunk_bytes;
         let Some(current) = self.current.as_mut().filter(|current| current.lid == lid) else {
-            return self.tell(Severity::Error, pgno, format!("a chunk of value {lid} without a root"));
+            return self.tell(
+                Severity::Error,
+                pgno,
+                format!("a chunk of value {lid} without a root"),
+            );
         };
         let (expected_offset, len_bytes) = (current.next_offset, current.len_bytes);
         let expected = chunk_bytes.min(len_bytes.saturating_sub(offset));
@@ -154,7 +163,9 @@ impl LongValueCheck<'_, '_> {
         match plain {
             Ok(plain) if plain == expected => {}
             Ok(plain) => {
-                let message = format!("value {lid}: the chunk at {offset} has {plain} bytes instead of {expected}");
+                let message = format!(
+                    "value {lid}: the chunk at {offset} has {plain} bytes instead of {expected}"
+                );
                 self.tell(Severity::Error, pgno, message);
             }
             Err(error) => {

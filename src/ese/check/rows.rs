@@ -38,7 +38,8 @@ impl Fingerprint {
     fn add(&mut self, hash: u64) {
         self.count += 1;
         self.sum = self.sum.wrapping_add(hash);
-        self.mixed_sum = self.mixed_sum.wrapping_add((hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9));
+        self.mixed_sum =
+            self.mixed_sum.wrapping_add((hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9));
     }
 }
 
@@ -131,7 +132,12 @@ impl<'c, 's> TableCheck<'c, 's> {
             step = cursor.next();
         }
         if let Some(more) = self.told.checked_sub(FINDINGS_MAX + 1) {
-            self.report.error("row", report_name, None, format!("{} more findings in this table", more + 1));
+            self.report.error(
+                "row",
+                report_name,
+                None,
+                format!("{} more findings in this table", more + 1),
+            );
         }
         let known = indexes.iter().map(|keys| keys.is_some() && !self.is_incomplete);
         known.zip(fingerprints).map(|(is_known, print)| is_known.then_some(print)).collect()
@@ -141,7 +147,8 @@ impl<'c, 's> TableCheck<'c, 's> {
     fn keys_of(&mut self, index: &'c IndexDef) -> Option<IndexKeys<'c>> {
         let name = format!("{}.{}", self.def.name, index.name);
         if index_has_unicode(index, &self.def.columns) {
-            let message = "keys of Unicode text depend on the system's sort tables and are not recomputed";
+            let message =
+                "keys of Unicode text depend on the system's sort tables and are not recomputed";
             self.report.find(Severity::Note, "key", Some(&name), Some(index.root), message);
             return None;
         }
@@ -230,14 +237,14 @@ impl<'c, 's> TableCheck<'c, 's> {
     fn index(&mut self, index: &'c IndexDef, computed: Option<Fingerprint>) {
         let name = format!("{}.{}", self.def.name, index.name);
         let mut stored = Fingerprint::default();
-        let read = self.each_entry(index, &mut |key, bookmark, _| stored.add(hash_of(key, bookmark)));
+        let read =
+            self.each_entry(index, &mut |key, bookmark, _| stored.add(hash_of(key, bookmark)));
         self.report.summary.index_entries += stored.count;
         if let Err(error) = read {
             return self.report.unreadable("index", &name, &error);
         }
         let Some(computed) = computed.filter(|computed| *computed != stored) else { return };
-        let message =
-            format!("{} entries, the records give {}", stored.count, computed.count);
+        let message = format!("{} entries, the records give {}", stored.count, computed.count);
         self.report.error("index", &name, Some(index.root), message);
         if stored.count.max(computed.count) <= NAMED_ENTRIES_MAX {
             if let Err(error) = self.name_differences(index, &name) {

@@ -16,7 +16,8 @@ const FINDINGS_PER_TREE: usize = 20;
 /// Checks all trees of the database and the space between them.
 pub fn check(database: &Database, report: &mut Report<'_>) {
     let pages = database.file();
-    let mut walk = Walk { database, fates: vec![Fate::Unknown; pages.last_page() as usize + 1], report };
+    let mut walk =
+        Walk { database, fates: vec![Fate::Unknown; pages.last_page() as usize + 1], report };
     let root = Tree::new(DATABASE_ROOT, ObjId(1), TreeKind::Table);
     let Some(owned) = walk.tree("the database", root, None) else { return };
     for table in database.schema().tables() {
@@ -104,8 +105,15 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn check_header(&mut self, name: &str, tree: &Tree, header: &SpaceHeader, parent: Option<Pgno>) {
-        let mut error = |message: String| self.report.error("space", name, Some(tree.root), message);
+    fn check_header(
+        &mut self,
+        name: &str,
+        tree: &Tree,
+        header: &SpaceHeader,
+        parent: Option<Pgno>,
+    ) {
+        let mut error =
+            |message: String| self.report.error("space", name, Some(tree.root), message);
         if header.parent != parent {
             let number = |pgno: Option<Pgno>| Pgno::link(pgno);
             error(format!("parent page {}, should be {}", number(header.parent), number(parent)));
@@ -158,7 +166,8 @@ impl Walk<'_, '_> {
             let message = format!("a {what} extent reaches past the end of the file");
             return self.report.error("space", name, Some(extent.last), message);
         }
-        let within = owned.extent_of(extent.last).is_some_and(|whole| whole.contains(extent.first()));
+        let within =
+            owned.extent_of(extent.last).is_some_and(|whole| whole.contains(extent.first()));
         if !within && extent.pages().any(|pgno| !owned.contains(pgno)) {
             let message = format!("a {what} extent is not among the owned pages");
             self.report.error("space", name, Some(extent.last), message);
@@ -175,7 +184,8 @@ impl Walk<'_, '_> {
             return self.report.error("space", name, Some(extent.last), message);
         }
         if let Some(pgno) = extent.pages().find(|pgno| !owned.contains(*pgno)) {
-            let message = format!("an owned page does not belong to the parent tree at page {parent}");
+            let message =
+                format!("an owned page does not belong to the parent tree at page {parent}");
             self.report.error("ownership", name, Some(pgno), message);
         }
     }
@@ -183,8 +193,10 @@ impl Walk<'_, '_> {
     /// Pages that the database owns and nobody uses or lists as free: wasted, but harmless.
     fn leaks(&mut self, owned: &ExtentSet) {
         let is_lost = |pgno: &Pgno| self.fates.get(pgno.get() as usize) == Some(&Fate::Unknown);
-        let lost: Vec<Pgno> =
-            owned.iter().flat_map(|extent| extent.pages().filter(is_lost).collect::<Vec<_>>()).collect();
+        let lost: Vec<Pgno> = owned
+            .iter()
+            .flat_map(|extent| extent.pages().filter(is_lost).collect::<Vec<_>>())
+            .collect();
         if let Some(first) = lost.first() {
             let message = format!("{} pages are neither in use nor free", lost.len());
             self.report.find(Severity::Warning, "leak", None, Some(*first), message);
