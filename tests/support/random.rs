@@ -65,7 +65,8 @@ impl Slice {
 
     /// Whether case `index` of `total` is taken when about `wanted` should be.
     pub fn takes(&self, index: usize, total: usize, wanted: usize) -> bool {
-        let draw = Random::new(self.seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d)).next();
+        let draw =
+            Random::new(self.seed ^ (index as u64).wrapping_mul(0x2545_f491_4f6c_dd1d)).next();
         self.is_full || draw % (total.max(1) as u64) < wanted as u64
     }
 }

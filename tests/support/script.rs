@@ -75,7 +75,8 @@ impl Player {
         let Some(forest) = &mut self.forest else { return Ok(()) };
         match op {
             Op::NewTree { kind, parent, pages } => {
-                let parent = parent.map_or(DATABASE_ROOT, |index| self.trees[index].as_ref().unwrap().0.root);
+                let parent = parent
+                    .map_or(DATABASE_ROOT, |index| self.trees[index].as_ref().unwrap().0.root);
                 let objid = forest.pager_mut().next_objid()?;
                 let tree = forest.create_tree(parent, objid, *kind, *pages)?;
                 self.trees.push(Some((tree, Model::new())));

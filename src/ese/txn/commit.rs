@@ -5,7 +5,8 @@ use super::pager::Pager;
 use super::source::Pages;
 use crate::ese::error::EseResult;
 use crate::ese::page::header::{DbHeader, DbState};
-use crate::ese::page::{Dbtime, PageEditor, Pgno, checksum, rules};
+use crate::ese::page::layout::{self, u16_at};
+use crate::ese::page::{Dbtime, PageEditor, PageView, Pgno, checksum, rules};
 use crate::io::Storage;
 
 /// Adjacent pages are gathered into writes of up to this many bytes.
@@ -29,7 +30,7 @@ impl Pager {
 
     fn commit_steps(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.write_new_pages(dbtime)?;
+        self.write_new_pages(dbtime, |_| true)?;
         self.storage.sync()?; // P3
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
@@ -60,13 +61,19 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the writer is dead then.
     pub fn spill(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.guarded(|pager| pager.write_new_pages(dbtime))
+        self.guarded(|pager| pager.write_new_pages(dbtime, is_formatted))
     }
 
-    fn write_new_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
+    /// Writes the new pages for which `is_ready` answers true.
+    fn write_new_pages(
+        &mut self,
+        dbtime: Dbtime,
+        is_ready: impl Fn(&[u8]) -> bool,
+    ) -> EseResult<()> {
         let fresh = &self.fresh;
         let mut pages = std::mem::take(&mut self.dirty);
-        let changed = pages.extract_if(.., |pgno, _| !fresh.contains(pgno)).collect();
+        let stays = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || !is_ready(page);
+        let changed = pages.extract_if(.., stays).collect();
         self.dirty = changed;
         for (pgno, page) in &mut pages {
             finish_page(page, *pgno, dbtime)?;
@@ -129,8 +136,14 @@ impl Pager {
     }
 }
 
+/// Whether a new page has been laid out; one that was only taken into use is zeros still.
+fn is_formatted(page: &[u8]) -> bool {
+    u16_at(page, layout::TAG_COUNT).is_some_and(|count| count > 0)
+}
+
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).
 fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
+    PageView::new(page, pgno)?;
     let mut editor = PageEditor::over(page, pgno);
     editor.set_dbtime(dbtime);
     rules::check_page(&editor.view())?;
