@@ -259,7 +259,7 @@ fn inserts(forest: &mut Forest, tree: &Tree, note: &mut impl FnMut(EseResult<()>
 
 fn deletes(forest: &mut Forest, tree: &Tree, note: &mut impl FnMut(EseResult<()>)) {
     for entry in (0..90).rev() {
-        let data = data_of(forest, tree, &key(entry));
+        let data = data_of(forest, tree, &key(entry)).unwrap_or_default();
         note(forest.delete(tree, &key(entry), &data));
         if entry == 40 {
             note(forest.commit());
@@ -269,12 +269,10 @@ fn deletes(forest: &mut Forest, tree: &Tree, note: &mut impl FnMut(EseResult<()>
 }
 
 /// The data of an entry, which a tree ordered by data wants to know.
-fn data_of(forest: &Forest, tree: &Tree, key: &[u8]) -> Vec<u8> {
+fn data_of(forest: &Forest, tree: &Tree, key: &[u8]) -> Option<Vec<u8>> {
     let mut cursor = Cursor::new(forest.pager(), *tree);
-    match cursor.find(key) {
-        Ok(true) => cursor.entry().ok().flatten().map_or(Vec::new(), |node| node.data.to_vec()),
-        _ => Vec::new(),
-    }
+    cursor.find(key).ok().filter(|found| *found)?;
+    cursor.entry().ok().flatten().map(|node| node.data.to_vec())
 }
 
 fn batches(forest: &mut Forest, tree: &Tree, note: &mut impl FnMut(EseResult<()>)) {
@@ -287,10 +285,9 @@ fn batches(forest: &mut Forest, tree: &Tree, note: &mut impl FnMut(EseResult<()>
         note(forest.pager_mut().spill());
     }
     let delete = |entry| {
-        let data = data_of(forest, tree, &key(entry));
-        Change::Delete { key: key(entry), data }
+        data_of(forest, tree, &key(entry)).map(|data| Change::Delete { key: key(entry), data })
     };
-    let changes: Vec<Change> = (0..60).map(delete).collect();
+    let changes: Vec<Change> = (0..60).filter_map(delete).collect();
     note(forest.merge(tree, changes).map(drop));
 }
 

@@ -139,6 +139,7 @@ impl Forest {
         &mut self,
         operation: impl FnOnce(&mut Self) -> EseResult<T>,
     ) -> EseResult<T> {
+        self.pager.alive()?;
         let before = self.pager.change_count();
         let result = operation(self);
         if result.is_err() && self.pager.change_count() != before {
@@ -442,7 +443,12 @@ impl Forest {
     /// # Errors
     /// As [`Pager::commit`].
     pub fn commit(&mut self) -> EseResult<()> {
-        self.undivided(Self::store_spaces)?;
+        self.pager.alive()?;
+        if let Err(error) = self.store_spaces() {
+            // What counts as stored is noted before it is, so there is no way back (P12).
+            self.pager.give_up();
+            return Err(error);
+        }
         self.pager.commit()?;
         for space in self.spaces.values_mut() {
             for pgno in std::mem::take(&mut space.freed) {

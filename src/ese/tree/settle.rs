@@ -15,23 +15,13 @@ impl Forest {
     pub(super) fn store_spaces(&mut self) -> EseResult<()> {
         let rounds_max = STORE_ROUNDS_MAX + 16 * self.spaces.len();
         for _ in 0..rounds_max {
-            // Stays marked until it is stored, so that an error leaves nothing forgotten.
-            let Some(fdp) = self.changed.last().copied() else { return Ok(()) };
+            let Some(fdp) = self.changed.pop_last() else { return Ok(()) };
             self.store_space(fdp)?;
         }
         Err(unsettled(DATABASE_ROOT))
     }
 
     fn store_space(&mut self, fdp: Pgno) -> EseResult<()> {
-        self.changed.remove(&fdp);
-        let result = self.store_trees_and_header(fdp);
-        if result.is_err() {
-            self.changed.insert(fdp);
-        }
-        result
-    }
-
-    fn store_trees_and_header(&mut self, fdp: Pgno) -> EseResult<()> {
         if let Some((owned_tree, available_tree)) = self.written_space(fdp)?.now.space_trees() {
             self.store_extents(fdp, &owned_tree, |space| {
                 (space.now.owned.clone(), &mut space.stored_owned)

@@ -72,7 +72,11 @@ impl Pager {
         Ok(self.objid_last)
     }
 
-    pub(super) fn alive(&self) -> EseResult<()> {
+    /// Whether the writer may go on.
+    ///
+    /// # Errors
+    /// [`Refusal::WriterDead`] after a failure.
+    pub fn alive(&self) -> EseResult<()> {
         if self.is_dead {
             let reason = "an earlier operation failed half-way; open the database again to return to the last commit";
             return Err(EseError::refused(Refusal::WriterDead, reason).in_file(&self.path));
