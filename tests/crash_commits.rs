@@ -8,6 +8,7 @@ mod support;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use dialtone::ese::page::header::DbState;
 use dialtone::ese::tree::Forest;
 use dialtone::ese::txn::journal::journal_path;
 use dialtone::ese::txn::{DatabaseFile, Pager, Pages, scan_pages};
-use dialtone::io::{CrashKind, MemoryVolume, Volume};
+use dialtone::io::{CrashKind, IoResult, Map, MemoryVolume, OpenMode, Storage, Volume, WriterLock};
 
 use support::random::Slice;
 use support::script::{Op, Player, Snapshot, last_page, long_script};
@@ -37,10 +38,15 @@ struct Played {
 
 fn play(script: &[Op]) -> Played {
     let volume = MemoryVolume::new();
-    let dynamic: Arc<dyn Volume> = Arc::new(volume.clone());
+    play_on(&volume, Arc::new(volume.clone()), script)
+}
+
+/// Plays a series on `dynamic`, which ends in `volume`.
+fn play_on(volume: &MemoryVolume, dynamic: Arc<dyn Volume>, script: &[Op]) -> Played {
     create_at(&dynamic, Path::new(PATH), 16).unwrap();
     volume.forget_events();
     let mut player = Player::start(&dynamic).unwrap();
+    let volume = volume.clone();
     let mut played =
         Played { volume, snapshots: vec![player.snapshot()], begun: vec![0], returned: vec![0] };
     let mut grown = Vec::new();
@@ -248,6 +254,101 @@ fn a_cut_inside_the_recovery_loses_nothing_either() {
     println!("{outer} of {} recoveries, {images} images", first.len());
     assert!(first.len() > 100, "{}", first.len());
     assert!(images > 20 * outer, "{images}");
+}
+
+/// A volume on which some syncs do nothing, for showing that the tests would notice.
+#[derive(Debug, Clone)]
+struct Lazy {
+    inner: MemoryVolume,
+    lost: Lost,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    Database,
+    Journal,
+    Directory,
+}
+
+#[derive(Debug)]
+struct LazyStorage {
+    inner: Arc<dyn Storage>,
+    is_lost: bool,
+}
+
+impl Volume for Lazy {
+    fn open(&self, path: &Path, mode: OpenMode) -> IoResult<Arc<dyn Storage>> {
+        let inner = self.inner.open(path, mode)?;
+        let kind = if path == Path::new(PATH) { Lost::Database } else { Lost::Journal };
+        Ok(Arc::new(LazyStorage { inner, is_lost: kind == self.lost }))
+    }
+    fn exists(&self, path: &Path) -> IoResult<bool> {
+        self.inner.exists(path)
+    }
+    fn remove(&self, path: &Path) -> IoResult<()> {
+        self.inner.remove(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> IoResult<()> {
+        self.inner.rename(from, to)
+    }
+    fn sync_parent(&self, path: &Path) -> IoResult<()> {
+        if self.lost == Lost::Directory { Ok(()) } else { self.inner.sync_parent(path) }
+    }
+    fn lock_writer(&self, path: &Path) -> IoResult<WriterLock> {
+        self.inner.lock_writer(path)
+    }
+}
+
+impl Storage for LazyStorage {
+    fn path(&self) -> &Path {
+        self.inner.path()
+    }
+    fn len_bytes(&self) -> IoResult<u64> {
+        self.inner.len_bytes()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset_bytes: u64) -> IoResult<()> {
+        self.inner.read_exact_at(buffer, offset_bytes)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset_bytes: u64) -> IoResult<()> {
+        self.inner.write_all_at(bytes, offset_bytes)
+    }
+    fn set_len(&self, len_bytes: u64) -> IoResult<()> {
+        self.inner.set_len(len_bytes)
+    }
+    fn preallocate(&self, len_bytes: u64) -> IoResult<()> {
+        self.inner.preallocate(len_bytes)
+    }
+    fn sync(&self) -> IoResult<()> {
+        if self.is_lost { Ok(()) } else { self.inner.sync() }
+    }
+    fn map(&self) -> IoResult<Option<Map>> {
+        self.inner.map()
+    }
+}
+
+/// Whether an image of the last two commits of a short series is not what it should be.
+fn is_noticed(played: &Played) -> bool {
+    let first = played.begun[played.begun.len() - 2];
+    (first..=played.volume.event_count()).any(|cut| {
+        played.volume.crash_images(cut).any(|(_, image)| {
+            let look = AssertUnwindSafe(|| played.check_reader(&image));
+            let writes = || Pager::open(Arc::new(image.clone()), Path::new(PATH)).is_err();
+            !catch_unwind(look).is_ok_and(|found| played.allowed(cut).contains(&found)) || writes()
+        })
+    })
+}
+
+#[test]
+fn syncs_that_do_nothing_would_be_noticed() {
+    let volume = MemoryVolume::new();
+    let honest = play_on(&volume, Arc::new(volume.clone()), &long_script());
+    assert!(!is_noticed(&honest));
+    for lost in [Lost::Database, Lost::Journal, Lost::Directory] {
+        let inner = MemoryVolume::new();
+        let lazy = Arc::new(Lazy { inner: inner.clone(), lost });
+        let played = play_on(&inner, lazy, &long_script());
+        assert!(is_noticed(&played), "nobody misses the syncs of {lost:?}");
+    }
 }
 
 #[test]

@@ -161,9 +161,9 @@ fn an_operation_that_stops_half_way_ends_the_writer() {
     let memory = database();
     let volume: Arc<dyn Volume> = Arc::new(memory.clone());
     let mut player = Player::start(&volume).unwrap();
-    for op in long_script().iter().take_while(|op| !matches!(op, Op::Commit)) {
-        player.play(op).unwrap();
-    }
+    let script = long_script();
+    let last_commit = script.iter().rposition(|op| matches!(op, Op::Commit)).unwrap();
+    script[..last_commit].iter().for_each(|op| player.play(op).unwrap());
     let (tree, model) = player.snapshot().trees[0].clone();
     let last_key = &model.last_key_value().unwrap().0.0;
     let forest = player.forest().unwrap();
