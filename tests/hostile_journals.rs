@@ -135,12 +135,11 @@ fn giant_counts_and_sizes_are_not_believed() {
     }
 }
 
+/// File, slot and bytes of one image.
+type Image = (JournalFile, u32, Vec<u8>);
+
 /// A well-formed journal with the given images.
-fn written(
-    signature: [u8; 28],
-    transaction: u64,
-    images: &[(JournalFile, u32, Vec<u8>)],
-) -> Vec<u8> {
+fn written(signature: [u8; 28], transaction: u64, images: &[Image]) -> Vec<u8> {
     let volume = MemoryVolume::new();
     let storage = volume.open(Path::new("j"), OpenMode::CreateNew).unwrap();
     let count = images.len() as u32;
@@ -161,7 +160,7 @@ fn a_well_formed_journal_that_makes_no_sense_is_refused() {
     let page = page_mut(&mut bytes, Pgno::fixed(4)).to_vec();
     let (sign, dbtime) = (support::signature().encode(), interrupted.dbtime);
     let database = JournalFile::Database;
-    let cases: [(&str, Vec<(JournalFile, u32, Vec<u8>)>); 7] = [
+    let cases: [(&str, Vec<Image>); 7] = [
         ("a page past the end of the file", vec![(database, 5000, page.clone())]),
         ("the last page there can be", vec![(database, u32::MAX, page.clone())]),
         ("a page for another place", vec![(database, 9, page.clone())]),

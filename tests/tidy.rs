@@ -303,10 +303,10 @@ fn long_functions(text: &str) -> Vec<Finding> {
         else {
             continue;
         };
-        if let Some(end) = body_end(&tokens, at) {
-            if end + 1 - token.line > FUNCTION_LINES {
-                findings.push(finding(token.line, name.text.clone()));
-            }
+        if let Some(end) = body_end(&tokens, at)
+            && end + 1 - token.line > FUNCTION_LINES
+        {
+            findings.push(finding(token.line, name.text.clone()));
         }
     }
     findings

@@ -62,7 +62,7 @@ impl Slot {
         let offset = address.checked_sub(self.start.load(SeqCst))?;
         let len_bytes = self.len_bytes.load(SeqCst);
         let lost = self.lost.load(SeqCst);
-        let is_stable = version % 2 == 0 && self.version.load(SeqCst) == version;
+        let is_stable = version.is_multiple_of(2) && self.version.load(SeqCst) == version;
         (is_stable && offset < len_bytes).then_some((offset, lost))
     }
 }
@@ -99,7 +99,7 @@ impl GuardedRange {
     pub(super) unsafe fn new(start: *const u8, len_bytes: usize) -> io::Result<Option<Self>> {
         let page_bytes = install()?;
         let start = start as usize;
-        assert!(start % page_bytes == 0 && len_bytes > 0, "a map starts at a system page");
+        assert!(start.is_multiple_of(page_bytes) && len_bytes > 0, "a map starts at a system page");
         let word_count = len_bytes.div_ceil(page_bytes).div_ceil(BITS);
         let lost = MmapRaw::from(MmapMut::map_anon(word_count * size_of::<AtomicU64>())?);
         let _registry = REGISTRY.lock().unwrap_or_else(PoisonError::into_inner);

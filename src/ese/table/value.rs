@@ -226,7 +226,7 @@ mod tests {
     fn a_wrong_width_is_corrupt_and_not_a_panic() {
         for coltyp in ColumnType::ALL {
             for length in 0..20 {
-                let result = decode_value(coltyp, 1252, &vec![0x41; length]);
+                let result = decode_value(coltyp, 1252, &[0x41; 20][..length]);
                 let right = coltyp.fixed_width_bytes().is_none_or(|width| width == length);
                 assert_eq!(result.is_ok(), right, "{coltyp} of {length} bytes");
             }

@@ -172,11 +172,11 @@ fn gather<I: Iterator<Item = Change>>(
         if !matches!(change, Change::Delete { .. }) {
             check_length(tree, key, data)?;
         }
-        if let Some((last_key, last_data)) = last {
-            if !compare((last_key, last_data), (key, data), tree.is_by_data()).is_lt() {
-                let reason = "the changes of a batch are not in ascending order";
-                return Err(EseError::refused(Refusal::BadRequest, reason).in_tree(tree.objid));
-            }
+        if let Some((last_key, last_data)) = last
+            && !compare((last_key, last_data), (key, data), tree.is_by_data()).is_lt()
+        {
+            let reason = "the changes of a batch are not in ascending order";
+            return Err(EseError::refused(Refusal::BadRequest, reason).in_tree(tree.objid));
         }
         gathered_bytes += key.len() + data.len();
         *last = Some((key.to_vec(), data.to_vec()));

@@ -70,6 +70,10 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     ///
     /// # Errors
     /// As [`Self::first`].
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "a cursor lends its entries, so it cannot be an iterator"
+    )]
     pub fn next(&mut self) -> EseResult<bool> {
         self.turn(Direction::Forward);
         self.advance()

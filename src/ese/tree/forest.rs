@@ -17,8 +17,8 @@ use crate::ese::txn::{PageRef, Pager, Pages};
 pub const DATABASE_ROOT: Pgno = Pgno::fixed(1);
 /// Pages by which the file grows at least: 1 MiB, as the engine does.
 const FILE_GROWTH_PAGES: u32 = 256;
-/// Pages that a tree asks its parent for at most, unless it needs more at once: 64 MiB.
-const EXTENT_PAGES_MAX: u32 = 16384;
+/// Pages that a tree asks its parent for at most, unless it needs more at once: 16 MiB.
+const EXTENT_PAGES_MAX: u32 = 4096;
 
 /// Trees and their space, under one writer.
 #[derive(Debug)]
@@ -402,7 +402,7 @@ impl Forest {
     pub fn take_exactly(&mut self, fdp: Pgno, extent: Extent) -> EseResult<()> {
         let available = &mut self.change_space(fdp)?.now.available;
         let whole = available.extent_of(extent.last);
-        if !whole.is_some_and(|whole| whole.first() <= extent.first()) {
+        if whole.is_none_or(|whole| whole.first() > extent.first()) {
             let reason = format!("pages {}..{} are not free", extent.first(), extent.last);
             return Err(EseError::corrupt(fdp, reason));
         }

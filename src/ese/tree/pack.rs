@@ -63,7 +63,7 @@ pub fn entries_of(page: &PageView<'_>) -> EseResult<Vec<Entry>> {
 /// Bytes that a node takes on a page whose tag 0 is `prefix`.
 fn node_bytes(prefix: &[u8], entry: &Entry) -> usize {
     let common = prefix.iter().zip(&entry.key).take_while(|(a, b)| a == b).count();
-    let saved = if common > 2 { common - 2 } else { 0 };
+    let saved = common.saturating_sub(2);
     TAG_BYTES + 2 + entry.key.len() - saved + entry.data.len()
 }
 

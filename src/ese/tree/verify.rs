@@ -217,14 +217,10 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
                 format!("previous page {}, should be {}", link(view.previous()), link(before));
             self.find(pgno, "links", detail);
         }
-        if let Some((last, next)) = self.last_leaf {
-            if next != Some(pgno) {
-                self.find(
-                    last,
-                    "links",
-                    format!("next page {}, should be {pgno}", Pgno::link(next)),
-                );
-            }
+        if let Some((last, next)) = self.last_leaf
+            && next != Some(pgno)
+        {
+            self.find(last, "links", format!("next page {}, should be {pgno}", Pgno::link(next)));
         }
         self.last_leaf = Some((pgno, view.next()));
     }

@@ -5,7 +5,6 @@ use super::pager::Pager;
 use super::source::Pages;
 use crate::ese::error::EseResult;
 use crate::ese::page::header::{DbHeader, DbState};
-use crate::ese::page::layout::{self, u16_at};
 use crate::ese::page::{Dbtime, PageEditor, PageView, Pgno, checksum, rules};
 use crate::io::Storage;
 
@@ -30,7 +29,7 @@ impl Pager {
 
     fn commit_steps(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.write_new_pages(dbtime, |_| true)?;
+        self.write_new_pages(dbtime, |_| false)?;
         self.storage.sync()?; // P3
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
@@ -61,20 +60,18 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the writer is dead then.
     pub fn spill(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.guarded(|pager| pager.write_new_pages(dbtime, is_formatted))
+        // A page that was handed out but not laid out yet has nothing to write.
+        self.guarded(|pager| {
+            pager.write_new_pages(dbtime, |page| page.iter().all(|byte| *byte == 0))
+        })
     }
 
-    /// Writes the new pages for which `is_ready` answers true.
-    fn write_new_pages(
-        &mut self,
-        dbtime: Dbtime,
-        is_ready: impl Fn(&[u8]) -> bool,
-    ) -> EseResult<()> {
+    /// Writes new pages but those that `stays` picks, which remain in memory.
+    fn write_new_pages(&mut self, dbtime: Dbtime, stays: impl Fn(&[u8]) -> bool) -> EseResult<()> {
         let fresh = &self.fresh;
         let mut pages = std::mem::take(&mut self.dirty);
-        let stays = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || !is_ready(page);
-        let changed = pages.extract_if(.., stays).collect();
-        self.dirty = changed;
+        let is_kept = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || stays(page);
+        self.dirty = pages.extract_if(.., is_kept).collect();
         for (pgno, page) in &mut pages {
             finish_page(page, *pgno, dbtime)?;
         }
@@ -134,11 +131,6 @@ impl Pager {
             Ok(())
         })
     }
-}
-
-/// Whether a new page has been laid out; one that was only taken into use is zeros still.
-fn is_formatted(page: &[u8]) -> bool {
-    u16_at(page, layout::TAG_COUNT).is_some_and(|count| count > 0)
 }
 
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).

@@ -158,10 +158,10 @@ impl Pages for DatabaseFile {
         if pgno.get() > self.last_page {
             return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
         }
-        if !self.overlay.is_empty() {
-            if let Some(bytes) = self.overlay.get(&pgno) {
-                return Ok(PageRef::shared(pgno, bytes.clone(), 0, bytes.len()));
-            }
+        if !self.overlay.is_empty()
+            && let Some(bytes) = self.overlay.get(&pgno)
+        {
+            return Ok(PageRef::shared(pgno, bytes.clone(), 0, bytes.len()));
         }
         self.reader.page(pgno).map_err(|error| error.in_file(&self.path))
     }

@@ -3,8 +3,12 @@
 //! Its columns are hard-wired here, because nothing can be read before the catalog is. Sources: ese-logical 1.
 
 mod columns;
+mod read;
+mod write;
 
 pub use columns::{CatalogColumn, catalog_columns, catalog_fid};
+pub use read::{CatalogEntry, read_entries};
+pub use write::CatalogRow;
 
 use crate::ese::page::{ObjId, Pgno};
 

@@ -138,14 +138,14 @@ impl<'d> IndexKeys<'d> {
                     MAX_KEYS as u64,
                 ));
             }
-            if !self.next_picks(source, &counts, &mut picks) {
+            if !self.next_picks(&counts, &mut picks) {
                 return Ok(());
             }
         }
     }
 
     /// Steps to the next combination; false after the last one.
-    fn next_picks(&self, source: &dyn FieldSource, counts: &[usize], picks: &mut [usize]) -> bool {
+    fn next_picks(&self, counts: &[usize], picks: &mut [usize]) -> bool {
         let Some(first) = self.segments.iter().position(|segment| segment.multi_valued) else {
             return false;
         };
@@ -162,10 +162,6 @@ impl<'d> IndexKeys<'d> {
         if !self.index.flags.contains(IndexFlags::CROSS_PRODUCT) {
             picks[first] += 1;
             return picks[first] < counts[first];
-        }
-        // The engine ends the sequence at the first column when that one has no value at all.
-        if self.segments[first].count(source) == 0 {
-            return false;
         }
         for (pick, count) in picks.iter_mut().zip(counts).rev() {
             *pick += 1;

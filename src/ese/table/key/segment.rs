@@ -132,11 +132,15 @@ impl KeyBuilder {
                 Ok(self.push_fixed_binary(value, space))
             }
             ColumnType::Binary | ColumnType::LongBinary => Ok(self.push_binary(value, space)),
+            coltyp if coltyp.fixed_width_bytes() != Some(value.len()) => {
+                let reason = format!("a key of {} bytes for {coltyp}", value.len());
+                Err(EseError::corrupt_bytes(reason).in_object(&column.name))
+            }
             _ => {
                 self.bytes.push(DATA);
                 let body = self.bytes.len();
                 self.bytes.extend_from_slice(value);
-                self.normalise_scalar(column, body)?;
+                self.normalise_scalar(column, body);
                 Ok(true)
             }
         }
@@ -203,15 +207,10 @@ impl KeyBuilder {
         is_whole || !limited_by_key
     }
 
-    /// Turns the bytes from `body` on into the sortable form of a type of fixed width.
-    fn normalise_scalar(&mut self, column: &ColumnDef, body: usize) -> EseResult<()> {
+    /// Turns the bytes from `body` on, of the width of their type, into their sortable form.
+    fn normalise_scalar(&mut self, column: &ColumnDef, body: usize) {
         let dot_net = self.flags.contains(IndexFlags::DOT_NET_GUID);
         let bytes = &mut self.bytes[body..];
-        if column.coltyp.fixed_width_bytes() != Some(bytes.len()) {
-            let (length, coltyp) = (bytes.len(), column.coltyp);
-            return Err(EseError::corrupt_bytes(format!("a key of {length} bytes for {coltyp}"))
-                .in_object(&column.name));
-        }
         match column.coltyp {
             ColumnType::Bit => bytes.iter_mut().filter(|b| **b != 0).for_each(|b| *b = 0xff),
             ColumnType::Guid => sort_guid(bytes, dot_net),
@@ -230,7 +229,6 @@ impl KeyBuilder {
             }
             _ => {}
         }
-        Ok(())
     }
 }
 

@@ -109,12 +109,15 @@ impl Encoder<'_> {
             if column.record_offset.is_some_and(|expected| usize::from(expected) != offset) {
                 return Err(refused(column, format!("fixed column found at offset {offset}")));
             }
+            if column.width_bytes() > usize::from(u16::MAX) {
+                return Err(too_long(column.width_bytes(), usize::from(u16::MAX)));
+            }
             match single(column, input)? {
                 Some(value) => {
                     null_bitmap[index / 8] &= !(1 << (index % 8));
                     self.put_fixed(column, value);
                 }
-                None => self.put_zeros(column.width_bytes())?,
+                None => self.out.extend(std::iter::repeat_n(0, column.width_bytes())),
             }
             self.check_length()?;
         }
@@ -136,14 +139,6 @@ impl Encoder<'_> {
             (ColumnType::Text, _) => self.out.extend(std::iter::repeat_n(b' ', padding)),
             _ => self.out.extend(std::iter::repeat_n(0, padding)),
         }
-    }
-
-    fn put_zeros(&mut self, count: usize) -> EseResult<()> {
-        if count > usize::from(u16::MAX) {
-            return Err(too_long(count, usize::from(u16::MAX)));
-        }
-        self.out.extend(std::iter::repeat_n(0, count));
-        Ok(())
     }
 
     /// The bytes of a value. The engine makes every non-zero Bit FF.

@@ -1,0 +1,20 @@
+//! Writing tables: databases from nothing, new tables, rows with their index entries and long values, bulk loads.
+//!
+//! What is written keeps to the profile that the vendor's engine and the independent readers all accept
+//! (ese-logical 9.4). Catalog rows are rows like any other and go through the same code.
+
+mod create;
+mod define;
+mod load;
+mod long_value;
+mod row;
+mod source;
+mod tables;
+mod writer;
+
+pub use create::{NewDatabase, create_database};
+pub use define::{NewColumn, NewIndex, NewTable, NullRule, Placement};
+pub use load::TableLoader;
+pub use row::FieldValue;
+pub use source::RecordSource;
+pub use writer::DatabaseWriter;
