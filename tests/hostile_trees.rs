@@ -237,6 +237,9 @@ fn trees_that_draw_space_from_one_another_do_not_recurse() {
     assert!(is_corrupt(forest.take_extent(b.root, 1, 1)), "from itself");
 }
 
+/// Last pages and lengths.
+type Extents = &'static [(u32, u32)];
+
 /// Replaces the extents in one space tree of the database root.
 fn set_extents(bytes: &mut [u8], is_owned: bool, extents: &[(u32, u32)]) {
     let root = support::database_root();
@@ -252,7 +255,7 @@ fn set_extents(bytes: &mut [u8], is_owned: bool, extents: &[(u32, u32)]) {
 #[test]
 fn wrong_extents_are_refused_before_a_live_page_is_given_away() {
     let base = base();
-    let cases: [(&str, bool, &[(u32, u32)]); 8] = [
+    let cases: [(&str, bool, Extents); 8] = [
         ("overlapping owned extents", true, &[(40, 40), (64, 30)]),
         ("an owned extent past the end of the file", true, &[(5000, 5000)]),
         ("a giant owned extent", true, &[(0x7fef_fff0, 0x7fef_fff0)]),
