@@ -88,6 +88,25 @@ fn telling_offsets(page: &[u8], pgno: Pgno) -> Vec<usize> {
     offsets
 }
 
+#[test]
+fn a_sound_database_gives_no_error_but_refusals() {
+    let base = base();
+    for variant in 0..VARIANTS {
+        let outcome = exercise(&volume_of(&base.bytes), &base.trees, variant).unwrap();
+        assert_eq!(outcome.read_errors, 0);
+        // The last is what children of a dropped tree find.
+        let refusals = [
+            "no entry with this key",
+            "exists already",
+            "length of a",
+            "not drawn from its parent",
+        ];
+        for error in outcome.write_errors {
+            assert!(refusals.iter().any(|known| error.contains(known)), "{variant}: {error}");
+        }
+    }
+}
+
 fn byte_cases(base: &mut Base) -> Vec<Case> {
     let mut cases = Vec::new();
     for (pgno, _) in base.used_pages() {

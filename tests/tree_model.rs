@@ -110,42 +110,45 @@ fn apply(forest: &mut Forest, tree: &Tree, model: &mut Model, step: Step) {
                 model.remove(&at);
             }
         }
-        Step::Merge(entries) => {
-            let mut batch = BTreeMap::new();
-            for (key, mut data) in entries {
-                let key = ended(tree, key);
-                if tree.is_by_data() {
-                    data.truncate(200)
-                }
-                batch.insert(place(tree, &key, &data), data);
-            }
-            let changes: Vec<Change> = batch
-                .iter()
-                .enumerate()
-                .map(|(index, (at, data))| {
-                    let (key, data) = (at.0.clone(), data.clone());
-                    if index % 3 == 0 && model.contains_key(at) {
-                        Change::Delete { key, data }
-                    } else {
-                        Change::Put { key, data }
-                    }
-                })
-                .collect();
-            for (change, (at, data)) in changes.iter().zip(&batch) {
-                match change {
-                    Change::Delete { .. } => {
-                        model.remove(at);
-                    }
-                    _ => {
-                        model.insert(at.clone(), data.clone());
-                    }
-                }
-            }
-            forest.merge(tree, changes).unwrap();
-        }
+        Step::Merge(entries) => merge(forest, tree, model, entries),
         Step::Commit => forest.commit().unwrap(),
         Step::Reopen => unreachable!("handled by the caller"),
     }
+}
+
+/// Merges a batch that deletes every third entry that is there already and puts the others.
+fn merge(forest: &mut Forest, tree: &Tree, model: &mut Model, entries: Vec<(Vec<u8>, Vec<u8>)>) {
+    let mut batch = BTreeMap::new();
+    for (key, mut data) in entries {
+        let key = ended(tree, key);
+        if tree.is_by_data() {
+            data.truncate(200)
+        }
+        batch.insert(place(tree, &key, &data), data);
+    }
+    let changes: Vec<Change> = batch
+        .iter()
+        .enumerate()
+        .map(|(index, (at, data))| {
+            let (key, data) = (at.0.clone(), data.clone());
+            if index % 3 == 0 && model.contains_key(at) {
+                Change::Delete { key, data }
+            } else {
+                Change::Put { key, data }
+            }
+        })
+        .collect();
+    for (change, (at, data)) in changes.iter().zip(&batch) {
+        match change {
+            Change::Delete { .. } => {
+                model.remove(at);
+            }
+            _ => {
+                model.insert(at.clone(), data.clone());
+            }
+        }
+    }
+    forest.merge(tree, changes).unwrap();
 }
 
 fn run(kinds: &[TreeKind], steps: Vec<(usize, Step)>) {

@@ -253,32 +253,6 @@ pub fn long_script() -> Vec<Op> {
     w.ops
 }
 
-/// A short series with the same ingredients, for tests that play it many times.
-pub fn short_script() -> Vec<Op> {
-    let (ops, held) = (Vec::new(), Vec::new());
-    let mut w = Writer { ops, random: Random::new(8), held, next_key: 0 };
-    w.new_tree(TreeKind::Table, None, 1);
-    w.new_tree(TreeKind::NonUniqueIndex, Some(0), 2);
-    w.insert(0, 12, 600);
-    w.insert(1, 8, 100);
-    w.ops.push(Op::Commit);
-    w.insert(0, 6, 2500);
-    w.ops.push(Op::Spill);
-    w.merge(1, 40, 4, 150);
-    w.ops.push(Op::Commit);
-    w.delete(0, 9);
-    w.replace(0, 3, 900);
-    w.ops.extend([Op::Commit, Op::Reopen]);
-    w.new_tree(TreeKind::LongValue, Some(0), 40);
-    w.insert(2, 4, 3000);
-    w.ops.push(Op::Commit);
-    w.ops.push(Op::DropTree(2));
-    w.delete(1, 30);
-    w.insert(0, 3, 1500);
-    w.ops.push(Op::Commit);
-    w.ops
-}
-
 /// How many pages the file has room for, to see it grow.
 pub fn last_page(player: &mut Player) -> u32 {
     player.forest().map_or(0, |forest| forest.pager().last_page())

@@ -141,6 +141,8 @@ impl<'a> PageEditor<'a> {
 
     fn raw_tag(&self, index: usize) -> (usize, usize, NodeFlags) {
         match self.view().tag(index) {
+            // An empty tag has no place on the page, whatever offset a file gives it.
+            Ok(tag) if tag.length_bytes == 0 => (0, 0, tag.flags),
             Ok(tag) => (tag.offset, tag.length_bytes, tag.flags),
             Err(error) => panic!("an edited page lost a tag: {error}"),
         }

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 
 use super::descent::Target;
 use super::insert::{Step, check_length, not_found};
-use super::pack::{Division, Entry, divide, entries_of, write_page};
+use super::pack::{Division, Entry, divide, write_page};
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::view::compare_parts;
@@ -65,20 +65,28 @@ impl Forest {
     ///
     /// # Errors
     /// [`Refusal::DuplicateKey`], [`Refusal::NotFound`], [`Refusal::BadRequest`] when the batch is not sorted,
-    /// [`EseError::Limit`]. Changes before the offending one have been made then; the caller drops the transaction.
+    /// [`EseError::Limit`]. When changes before the offending one have been made, the writer is dead (promise P12).
     pub fn merge(
         &mut self,
         tree: &Tree,
         changes: impl IntoIterator<Item = Change>,
     ) -> EseResult<u64> {
         let mut changes = changes.into_iter().peekable();
+        self.undivided(|forest| forest.merge_all(tree, &mut changes))
+    }
+
+    fn merge_all<I: Iterator<Item = Change>>(
+        &mut self,
+        tree: &Tree,
+        changes: &mut Peekable<I>,
+    ) -> EseResult<u64> {
         let mut count = 0;
         let mut last: Option<(Vec<u8>, Vec<u8>)> = None;
         while let Some(change) = changes.peek() {
             let path = self.descend(tree, change.target(tree))?;
             let (leaf, branches) = path.split();
             let bound = self.upper_bound(branches)?;
-            let gathered = gather(&mut changes, tree, bound.as_deref(), &mut last)?;
+            let gathered = gather(changes, tree, bound.as_deref(), &mut last)?;
             count += gathered.len() as u64;
             self.merge_leaf(tree, leaf, branches, gathered)?;
         }
@@ -104,11 +112,8 @@ impl Forest {
         branches: &[Step],
         changes: Vec<Change>,
     ) -> EseResult<()> {
-        let (old, is_last) = {
-            let page = self.pager.page(leaf.pgno)?;
-            let view = page.view()?;
-            (entries_of(&view)?, view.next().is_none())
-        };
+        let old = self.leaf_entries(tree, leaf.pgno)?;
+        let is_last = self.links_of(tree, leaf.pgno)?.1.is_none();
         let by_data = tree.is_by_data();
         let is_append = is_last && leaf.line >= old.len();
         let entries = merged(tree, old, changes, by_data)?;
@@ -122,13 +127,9 @@ impl Forest {
             let division = if is_append { Division::Full } else { Division::Halves };
             return self.replace_leaf(tree, leaf.pgno, branches, &entries, division);
         }
-        let (previous, next) = {
-            let page = self.pager.page(leaf.pgno)?;
-            let view = page.view()?;
-            (view.previous(), view.next())
-        };
+        let (previous, next) = self.links_of(tree, leaf.pgno)?;
         write_page(self.pager.edit(leaf.pgno)?, leaf.pgno, tree, PageFlags::LEAF, &entries);
-        self.link_pages(previous, &[leaf.pgno], next)?;
+        self.link_pages(tree, previous, &[leaf.pgno], next)?;
         let free_bytes = self.pager.page(leaf.pgno)?.view()?.free_bytes();
         self.after_shrinking(tree, leaf.pgno, branches, entries.is_empty(), free_bytes)
     }
@@ -168,7 +169,9 @@ fn gather<I: Iterator<Item = Change>>(
         let is_first = gathered.is_empty();
         let Some(change) = changes.next_if(|change| is_first || is_under(change)) else { break };
         let (key, data) = change.bookmark();
-        check_length(tree, key, data)?;
+        if !matches!(change, Change::Delete { .. }) {
+            check_length(tree, key, data)?;
+        }
         if let Some((last_key, last_data)) = last
             && !compare((last_key, last_data), (key, data), tree.is_by_data()).is_lt()
         {

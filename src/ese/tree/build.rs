@@ -55,7 +55,13 @@ impl TreeBuilder {
     /// # Errors
     /// [`Refusal::BadRequest`] when it is not.
     pub fn new(forest: &Forest, tree: Tree) -> EseResult<Self> {
-        if forest.page(tree.root)?.view()?.node_count() > 0 {
+        let root = forest.sound_page(&tree, tree.root)?;
+        let tag_0_bytes = root.view()?.external_header()?.len();
+        if tag_0_bytes != SPACE_HEADER_BYTES {
+            let reason = format!("a space header of {tag_0_bytes} bytes");
+            return Err(EseError::corrupt(tree.root, reason).in_tree(tree.objid));
+        }
+        if root.view()?.node_count() > 0 {
             let reason = "only an empty tree can be built in one run";
             return Err(EseError::refused(Refusal::BadRequest, reason).in_tree(tree.objid));
         }
@@ -142,7 +148,7 @@ impl TreeBuilder {
         let key = match (next, &self.leaf.last) {
             (Some((key, data)), Some(last)) => {
                 let after = Entry { key: key.to_vec(), data: data.to_vec() };
-                separator(last, &after, self.tree.is_by_data())
+                separator(last, &after, self.tree.is_by_data())?
             }
             _ => Vec::new(),
         };

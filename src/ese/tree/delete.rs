@@ -3,11 +3,13 @@
 //! Joining always keeps the *right* page of a pair: it takes the entries of its left neighbour, and the left one's line
 //! goes from the parent. So no separator ever has to change, and nothing can overflow.
 
+use std::collections::BTreeSet;
+
 use super::descent::Target;
 use super::insert::{Step, not_found};
-use super::pack::{Division, Entry, divide, entries_of, write_page};
+use super::pack::{Division, Entry, divide, write_page};
 use super::{Forest, Tree};
-use crate::ese::error::EseResult;
+use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::{PageEditor, PageFlags, Pgno};
 use crate::ese::txn::Pages;
 
@@ -17,6 +19,10 @@ impl Forest {
     /// # Errors
     /// [`crate::ese::error::Refusal::NotFound`].
     pub fn delete(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
+        self.undivided(|forest| forest.delete_undivided(tree, key, data))
+    }
+
+    fn delete_undivided(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
         let path = self.descend(tree, Target::of(tree, key, data))?;
         let (leaf, branches) = path.split();
         if !path.is_found {
@@ -67,37 +73,39 @@ impl Forest {
         branches: &[Step],
         line: usize,
     ) -> EseResult<()> {
-        let mut entries = entries_of(&self.pager.page(left)?.view()?)?;
+        if left == right {
+            let reason = "its parent names the page twice";
+            return Err(EseError::corrupt(left, reason).in_tree(tree.objid));
+        }
+        let mut entries = self.leaf_entries(tree, left)?;
         if !entries.is_empty() {
-            entries.extend(entries_of(&self.pager.page(right)?.view()?)?);
+            entries.extend(self.leaf_entries(tree, right)?);
             let area_bytes = self.pager.page_size().data_bytes();
             if divide(&entries, area_bytes, Division::Full).len() > 1 {
                 return Ok(());
             }
-            let (previous, next) = {
-                let page = self.pager.page(right)?;
-                let view = page.view()?;
-                (view.previous(), view.next())
-            };
+            let (previous, next) = self.links_of(tree, right)?;
             let bytes = self.pager.edit(right)?;
             write_page(bytes, right, tree, PageFlags::LEAF, &entries);
-            self.link_pages(previous, &[right], next)?;
+            self.link_pages(tree, previous, &[right], next)?;
         }
         self.unlink_leaf(tree, left)?;
-        if let Some(parent) = branches.last() {
-            PageEditor::over(self.pager.edit(parent.pgno)?, parent.pgno).delete_node(line);
+        match branches.last() {
+            Some(parent) => self.delete_line(tree, Step { pgno: parent.pgno, line }),
+            None => Ok(()),
         }
+    }
+
+    /// Takes a line out of a branch page.
+    fn delete_line(&mut self, tree: &Tree, step: Step) -> EseResult<()> {
+        self.edit_branch(tree, step)?.delete_node(step.line);
         Ok(())
     }
 
     /// Takes a leaf out of the chain and frees it.
     fn unlink_leaf(&mut self, tree: &Tree, leaf: Pgno) -> EseResult<()> {
-        let (previous, next) = {
-            let page = self.pager.page(leaf)?;
-            let view = page.view()?;
-            (view.previous(), view.next())
-        };
-        self.link_pages(previous, &[], next)?;
+        let (previous, next) = self.links_of(tree, leaf)?;
+        self.link_pages(tree, previous, &[], next)?;
         self.free_page(tree.fdp, leaf)
     }
 
@@ -116,12 +124,15 @@ impl Forest {
         }
         if parent.line + 1 < child_count {
             self.free_page(tree.fdp, step.pgno)?;
-            PageEditor::over(self.pager.edit(parent.pgno)?, parent.pgno).delete_node(parent.line);
-            return Ok(());
+            return self.delete_line(tree, parent);
         }
         // The last child: its bound must stay, so its left neighbour's entries move here under that bound.
-        let left = self.pager.page(parent.pgno)?.view()?.child(parent.line - 1)?;
-        let mut entries = entries_of(&self.pager.page(left)?.view()?)?;
+        let Some(before) = parent.line.checked_sub(1) else {
+            let reason = "a branch page lost its children while one of them was deleted";
+            return Err(EseError::corrupt(parent.pgno, reason).in_tree(tree.objid));
+        };
+        let left = self.pager.page(parent.pgno)?.view()?.child(before)?;
+        let mut entries = self.branch_entries(tree, left)?;
         let bound = self.pager.page(parent.pgno)?.view()?.node(parent.line)?.key.to_vec();
         if let Some(last) = entries.last_mut() {
             last.key = bound;
@@ -135,8 +146,7 @@ impl Forest {
         let bytes = self.pager.edit(step.pgno)?;
         write_page(bytes, step.pgno, tree, PageFlags::PARENT_OF_LEAF, &entries);
         self.free_page(tree.fdp, left)?;
-        PageEditor::over(self.pager.edit(parent.pgno)?, parent.pgno).delete_node(parent.line - 1);
-        Ok(())
+        self.delete_line(tree, Step { pgno: parent.pgno, line: before })
     }
 
     fn empty_root(&mut self, tree: &Tree) -> EseResult<()> {
@@ -150,9 +160,9 @@ impl Forest {
     /// Builds all branch levels anew from the entries of the lowest one. `dropped` is a branch page without children.
     fn rebuild_branches(&mut self, tree: &Tree, dropped: Option<Pgno>) -> EseResult<()> {
         let mut leaves = Vec::new();
-        let mut branch_pages = Vec::new();
+        let mut branch_pages = BTreeSet::new();
         self.collect_branches(tree, tree.root, dropped, &mut leaves, &mut branch_pages, 0)?;
-        for pgno in branch_pages {
+        for pgno in branch_pages.into_iter().filter(|pgno| *pgno != tree.root) {
             self.free_page(tree.fdp, pgno)?;
         }
         let separators = leaves
@@ -170,21 +180,18 @@ impl Forest {
         pgno: Pgno,
         dropped: Option<Pgno>,
         leaves: &mut Vec<(Vec<u8>, Pgno)>,
-        branch_pages: &mut Vec<Pgno>,
+        branch_pages: &mut BTreeSet<Pgno>,
         depth: usize,
     ) -> EseResult<()> {
-        assert!(depth < super::DEPTH_MAX, "a writer's tree is never that deep");
-        if pgno != tree.root {
-            branch_pages.push(pgno);
+        if depth >= super::DEPTH_MAX || !branch_pages.insert(pgno) {
+            let reason = "the tree is too deep, or reaches a page twice";
+            return Err(EseError::corrupt(pgno, reason).in_tree(tree.objid));
         }
         if Some(pgno) == dropped {
             return Ok(());
         }
-        let (entries, is_parent_of_leaf) = {
-            let page = self.pager.page(pgno)?;
-            let view = page.view()?;
-            (entries_of(&view)?, view.has(PageFlags::PARENT_OF_LEAF))
-        };
+        let entries = self.branch_entries(tree, pgno)?;
+        let is_parent_of_leaf = self.pager.page(pgno)?.view()?.has(PageFlags::PARENT_OF_LEAF);
         for Entry { key, data } in entries {
             let number = <[u8; 4]>::try_from(data.as_slice()).map(u32::from_le_bytes);
             let Some(child) = number.ok().and_then(Pgno::new) else { continue };

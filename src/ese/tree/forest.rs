@@ -9,7 +9,7 @@ use super::space::{
     Extent, ExtentSet, Extents, SPACE_HEADER_BYTES, SpaceHeader, TreeSpace, read_space,
 };
 use super::{Tree, TreeKind};
-use crate::ese::error::{EseError, EseResult};
+use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{ObjId, PageEditor, PageFlags, Pgno};
 use crate::ese::txn::{PageRef, Pager, Pages};
 
@@ -24,24 +24,29 @@ const EXTENT_PAGES_MAX: u32 = 4096;
 #[derive(Debug)]
 pub struct Forest {
     pub(super) pager: Pager,
-    spaces: BTreeMap<Pgno, WrittenSpace>,
+    pub(super) spaces: BTreeMap<Pgno, WrittenSpace>,
     /// Trees whose space differs from what is stored.
-    changed: BTreeSet<Pgno>,
+    pub(super) changed: BTreeSet<Pgno>,
 }
+
+/// Trees draw space from trees that draw space from the database root; no database has more levels.
+const HIERARCHY_MAX: usize = 8;
+/// Pages that the bitmap of a single extent covers, the root counted. Source: ese-physical 8.2.
+const SINGLE_PAGES_MAX: u32 = 33;
 
 /// The space of one tree, what of it is stored, and what was freed since the last commit.
 #[derive(Debug)]
-struct WrittenSpace {
-    now: TreeSpace,
-    stored_owned: ExtentSet,
-    stored_available: ExtentSet,
-    stored_header: SpaceHeader,
-    freed: Vec<Pgno>,
+pub(super) struct WrittenSpace {
+    pub(super) now: TreeSpace,
+    pub(super) stored_owned: ExtentSet,
+    pub(super) stored_available: ExtentSet,
+    pub(super) stored_header: SpaceHeader,
+    freed: BTreeSet<Pgno>,
 }
 
 impl WrittenSpace {
     /// What the next commit will call free.
-    fn available_after_commit(&self) -> ExtentSet {
+    pub(super) fn available_after_commit(&self) -> ExtentSet {
         let mut available = self.now.available.clone();
         for pgno in &self.freed {
             available.add_page(*pgno, &self.now.owned);
@@ -82,28 +87,65 @@ impl Forest {
         self.written_space(fdp).map(|space| &space.now)
     }
 
-    fn written_space(&mut self, fdp: Pgno) -> EseResult<&mut WrittenSpace> {
-        if !self.spaces.contains_key(&fdp) {
-            let space = read_space(&self.pager, fdp)?;
-            self.spaces.insert(
-                fdp,
-                WrittenSpace {
-                    stored_owned: space.owned.clone(),
-                    stored_available: space.available.clone(),
-                    stored_header: space.header,
-                    now: space,
-                    freed: Vec::new(),
-                },
-            );
-        }
+    pub(super) fn written_space(&mut self, fdp: Pgno) -> EseResult<&mut WrittenSpace> {
+        self.load_space(fdp, 0)?;
         let space = self.spaces.get_mut(&fdp);
         space.ok_or_else(|| EseError::corrupt(fdp, "the space of a tree got lost"))
     }
 
+    /// Reads the space of `fdp`, after that of all trees it comes from, and checks one against the other: a writer that
+    /// trusted a wrong account would give live pages away.
+    fn load_space(&mut self, fdp: Pgno, depth: usize) -> EseResult<()> {
+        if self.spaces.contains_key(&fdp) {
+            return Ok(());
+        }
+        if depth >= HIERARCHY_MAX {
+            return Err(EseError::corrupt(fdp, "trees draw their space from one another"));
+        }
+        let mut space = read_space(&self.pager, fdp)?;
+        check_space(&space, self.pager.last_page()).map_err(|error| error.on_page(fdp))?;
+        if fdp != DATABASE_ROOT {
+            let Some(parent) = space.header.parent else {
+                return Err(EseError::corrupt(fdp, "a tree without a parent to draw space from"));
+            };
+            self.load_space(parent, depth + 1)?;
+            let parent = self.spaces.get(&parent).map(|parent| &parent.now);
+            check_within(&space, parent).map_err(|error| error.on_page(fdp))?;
+        }
+        if let (Extents::Single { .. }, Some(rest)) = (space.header.extents, space.beyond_bitmap())
+        {
+            space.available.take(rest);
+        }
+        let space = WrittenSpace {
+            stored_owned: space.owned.clone(),
+            stored_available: space.available.clone(),
+            stored_header: space.header,
+            now: space,
+            freed: BTreeSet::new(),
+        };
+        self.spaces.insert(fdp, space);
+        Ok(())
+    }
+
     /// The space of `fdp`, to be changed; it is written at the next commit.
     fn change_space(&mut self, fdp: Pgno) -> EseResult<&mut WrittenSpace> {
+        self.load_space(fdp, 0)?;
         self.changed.insert(fdp);
         self.written_space(fdp)
+    }
+
+    /// Runs an operation that may consist of several changes. When it stops after the first one, the writer is dead (P12).
+    pub(super) fn undivided<T>(
+        &mut self,
+        operation: impl FnOnce(&mut Self) -> EseResult<T>,
+    ) -> EseResult<T> {
+        self.pager.alive()?;
+        let before = self.pager.change_count();
+        let result = operation(self);
+        if result.is_err() && self.pager.change_count() != before {
+            self.pager.give_up();
+        }
+        result
     }
 
     /// Takes a free page of the tree with root `fdp` into use, after `near` if possible. Its bytes are zeros.
@@ -125,12 +167,26 @@ impl Forest {
     /// # Errors
     /// As [`read_space`].
     pub fn free_page(&mut self, fdp: Pgno, pgno: Pgno) -> EseResult<()> {
+        let space = &self.written_space(fdp)?.now;
+        if pgno == fdp || !space.owned.contains(pgno) {
+            return Err(EseError::corrupt(
+                pgno,
+                "a page is given back to a tree that it is not of",
+            ));
+        }
         let may_be_reused = self.pager.release(pgno);
+        self.give_back(fdp, pgno, may_be_reused)
+    }
+
+    fn give_back(&mut self, fdp: Pgno, pgno: Pgno, may_be_reused: bool) -> EseResult<()> {
         let space = self.change_space(fdp)?;
+        if space.now.available.contains(pgno) || space.freed.contains(&pgno) {
+            return Err(EseError::corrupt(pgno, "the page is given back twice"));
+        }
         if may_be_reused {
             space.now.available.add_page(pgno, &space.now.owned);
         } else {
-            space.freed.push(pgno);
+            space.freed.insert(pgno);
         }
         Ok(())
     }
@@ -160,9 +216,6 @@ impl Forest {
         let Some(parent) = space.header.parent else {
             return Err(EseError::corrupt(fdp, "a tree without a parent to draw space from"));
         };
-        if parent == fdp {
-            return Err(EseError::corrupt(fdp, "a tree that draws space from itself"));
-        }
         let step = if owned_pages < 16 { 4 } else { (owned_pages / 4).clamp(16, EXTENT_PAGES_MAX) };
         // Two pages of the first extent become the roots of the space trees.
         let roots = if is_single { 2 } else { 0 };
@@ -188,6 +241,9 @@ impl Forest {
         // Nothing is stored in the new trees yet.
         space.stored_owned = ExtentSet::default();
         space.stored_available = ExtentSet::default();
+        if let Some(rest) = space.now.beyond_bitmap() {
+            space.now.available.add(rest);
+        }
         let Some((owned, available)) = space.now.space_trees() else {
             return Err(EseError::corrupt(fdp, "no place for the space trees"));
         };
@@ -235,16 +291,22 @@ impl Forest {
         kind: TreeKind,
         pages: u32,
     ) -> EseResult<Tree> {
-        let extent = self.take_extent(parent, pages.max(1), pages.max(1))?;
-        let tree = Tree::new(extent.first(), objid, kind);
-        self.create_single(tree, parent, extent)?;
-        Ok(tree)
+        self.undivided(|forest| {
+            let extent = forest.take_extent(parent, pages.max(1), pages.max(1))?;
+            let tree = Tree::new(extent.first(), objid, kind);
+            if extent.count > SINGLE_PAGES_MAX {
+                forest.create_fixed_tree(Some(parent), tree, extent)?;
+            } else {
+                forest.create_single(tree, parent, extent)?;
+            }
+            Ok(tree)
+        })
     }
 
     fn create_single(&mut self, tree: Tree, parent: Pgno, extent: Extent) -> EseResult<()> {
         let free_pages = extent.count - 1;
-        let free_bits =
-            if free_pages >= 32 { u32::MAX } else { (1u32 << free_pages).wrapping_sub(1) };
+        assert!(extent.count <= SINGLE_PAGES_MAX, "the bitmap tells of every page");
+        let free_bits = u32::MAX.checked_shr(32 - free_pages).unwrap_or(0);
         let header = SpaceHeader {
             extent_pages: extent.count,
             parent: Some(parent),
@@ -272,7 +334,7 @@ impl Forest {
             stored_owned: owned,
             stored_available: available,
             stored_header: header,
-            freed: Vec::new(),
+            freed: BTreeSet::new(),
         };
         self.spaces.insert(tree.root, space);
         Ok(())
@@ -326,7 +388,7 @@ impl Forest {
                 stored_owned: ExtentSet::default(),
                 stored_available: ExtentSet::default(),
                 stored_header: header,
-                freed: Vec::new(),
+                freed: BTreeSet::new(),
             },
         );
         self.changed.insert(fdp);
@@ -336,12 +398,15 @@ impl Forest {
     /// Takes exactly `extent` out of the free space of `fdp`.
     ///
     /// # Errors
-    /// As [`read_space`].
-    ///
-    /// # Panics
-    /// When part of it is not free.
+    /// As [`read_space`]; [`EseError::Corrupt`] when part of it is not free.
     pub fn take_exactly(&mut self, fdp: Pgno, extent: Extent) -> EseResult<()> {
-        self.change_space(fdp)?.now.available.take(extent);
+        let available = &mut self.change_space(fdp)?.now.available;
+        let whole = available.extent_of(extent.last);
+        if whole.is_none_or(|whole| whole.first() > extent.first()) {
+            let reason = format!("pages {}..{} are not free", extent.first(), extent.last);
+            return Err(EseError::corrupt(fdp, reason));
+        }
+        available.take(extent);
         Ok(())
     }
 
@@ -350,23 +415,25 @@ impl Forest {
     /// # Errors
     /// As [`read_space`].
     pub fn drop_tree(&mut self, fdp: Pgno) -> EseResult<()> {
+        self.undivided(|forest| forest.drop_undivided(fdp))
+    }
+
+    fn drop_undivided(&mut self, fdp: Pgno) -> EseResult<()> {
         let space = self.written_space(fdp)?;
         let (owned, parent) = (space.now.owned.clone(), space.now.header.parent);
         let free = space.now.available.clone();
-        let Some(parent) = parent else {
-            return Err(EseError::corrupt(fdp, "the database root cannot be dropped"));
+        let Some(parent) = parent.filter(|_| fdp != DATABASE_ROOT) else {
+            return Err(EseError::refused(
+                Refusal::BadRequest,
+                "the database root cannot be dropped",
+            ));
         };
         self.spaces.remove(&fdp);
         self.changed.remove(&fdp);
         for pgno in owned.iter().flat_map(|extent| extent.pages().collect::<Vec<_>>()) {
             let was_free = free.contains(pgno);
             let may_be_reused = self.pager.release(pgno) || was_free;
-            let space = self.change_space(parent)?;
-            if may_be_reused {
-                space.now.available.add_page(pgno, &space.now.owned);
-            } else {
-                space.freed.push(pgno);
-            }
+            self.give_back(parent, pgno, may_be_reused)?;
         }
         Ok(())
     }
@@ -376,7 +443,12 @@ impl Forest {
     /// # Errors
     /// As [`Pager::commit`].
     pub fn commit(&mut self) -> EseResult<()> {
-        self.store_spaces()?;
+        self.pager.alive()?;
+        if let Err(error) = self.store_spaces() {
+            // What counts as stored is noted before it is, so there is no way back (P12).
+            self.pager.give_up();
+            return Err(error);
+        }
         self.pager.commit()?;
         for space in self.spaces.values_mut() {
             for pgno in std::mem::take(&mut space.freed) {
@@ -393,73 +465,40 @@ impl Forest {
     pub fn close(self) -> EseResult<()> {
         self.pager.close()
     }
-
-    /// Writes changed spaces into their trees. Doing so may itself take or free pages, so it goes on until nothing differs;
-    /// each round changes a few nodes only.
-    fn store_spaces(&mut self) -> EseResult<()> {
-        while let Some(fdp) = self.changed.pop_last() {
-            self.store_space(fdp)?;
-        }
-        Ok(())
-    }
-
-    fn store_space(&mut self, fdp: Pgno) -> EseResult<()> {
-        if let Some((owned_tree, available_tree)) = self.written_space(fdp)?.now.space_trees() {
-            self.store_extents(fdp, &owned_tree, |space| {
-                (space.now.owned.clone(), &mut space.stored_owned)
-            })?;
-            self.store_extents(fdp, &available_tree, |space| {
-                (space.available_after_commit(), &mut space.stored_available)
-            })?;
-        } else {
-            let space = self.written_space(fdp)?;
-            let free_bits = space
-                .available_after_commit()
-                .iter()
-                .flat_map(|extent| extent.pages().collect::<Vec<_>>())
-                .map(|pgno| pgno.get() - fdp.get() - 1)
-                .filter(|distance| *distance < 32)
-                .fold(0, |bits, distance| bits | 1 << distance);
-            space.now.header.extents = Extents::Single { free_bits };
-        }
-        let space = self.written_space(fdp)?;
-        if space.now.header != space.stored_header {
-            let header = space.now.header;
-            space.stored_header = header;
-            let page = self.pager.edit(fdp)?;
-            PageEditor::over(page, fdp).set_external_header(&header.encode());
-        }
-        Ok(())
-    }
-
-    /// Makes one space tree hold the extents that it should.
-    fn store_extents(
-        &mut self,
-        fdp: Pgno,
-        tree: &Tree,
-        sets: impl Fn(&mut WrittenSpace) -> (ExtentSet, &mut ExtentSet),
-    ) -> EseResult<()> {
-        loop {
-            let (wanted, stored) = sets(self.written_space(fdp)?);
-            let gone: Vec<Extent> =
-                stored.iter().filter(|extent| !holds(&wanted, *extent)).collect();
-            let new: Vec<Extent> = wanted.iter().filter(|extent| !holds(stored, *extent)).collect();
-            if gone.is_empty() && new.is_empty() {
-                return Ok(());
-            }
-            // What is stored is noted before the tree is changed: changing it may change the wanted set again.
-            *stored = wanted;
-            for extent in gone {
-                self.delete(tree, &extent.last.get().to_be_bytes(), &[])?;
-            }
-            for extent in new {
-                let key = extent.last.get().to_be_bytes();
-                self.insert(tree, &key, &extent.count.to_le_bytes())?;
-            }
-        }
-    }
 }
 
-fn holds(set: &ExtentSet, extent: Extent) -> bool {
-    set.extent_of(extent.last) == Some(extent)
+/// The account of one tree by itself: within the file, free pages within owned ones, its fixed pages not free.
+fn check_space(space: &TreeSpace, last_page: u32) -> EseResult<()> {
+    let corrupt = |reason: String| Err(EseError::corrupt_bytes(reason).in_tree(space.tree.objid));
+    if let Some(last) = space.owned.last_page().filter(|last| last.get() > last_page) {
+        return corrupt(format!("the tree owns page {last}, the file ends at {last_page}"));
+    }
+    if let Some(extent) = space.available.iter().find(|extent| !space.owned.covers(*extent)) {
+        return corrupt(format!("free pages {}..{} are not owned", extent.first(), extent.last));
+    }
+    let space_roots = space.space_trees().map(|(owned, available)| [owned.root, available.root]);
+    for root in space_roots.into_iter().flatten().chain([space.tree.root]) {
+        if space.available.contains(root) || !space.owned.contains(root) {
+            return corrupt(format!(
+                "page {root} is a root of the tree, but is not owned, or is free"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The account of a tree against that of the tree it draws from.
+fn check_within(space: &TreeSpace, parent: Option<&TreeSpace>) -> EseResult<()> {
+    let is_within = |extent: &Extent| {
+        parent.is_some_and(|parent| {
+            parent.owned.covers(*extent) && !parent.available.overlaps(*extent)
+        })
+    };
+    match space.owned.iter().find(|extent| !is_within(extent)) {
+        None => Ok(()),
+        Some(Extent { last, count }) => {
+            let reason = format!("the {count} pages up to {last} are not drawn from its parent");
+            Err(EseError::corrupt_bytes(reason).in_tree(space.tree.objid))
+        }
+    }
 }

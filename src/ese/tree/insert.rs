@@ -1,15 +1,16 @@
 //! Inserting and replacing single entries, with splits upwards to the root.
 
 use super::descent::{Target, child_line, load};
-use super::pack::{Division, Entry, divide, entries_of, fits_on_root, separator, write_page};
+use super::pack::{Division, Entry, KEY_BYTES_MAX, divide, fits_on_root, separator, write_page};
 use super::space::SPACE_HEADER_BYTES;
 use super::{DEPTH_MAX, Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{NodeFlags, PageEditor, PageFlags, Pgno};
 use crate::ese::txn::Pages;
 
-/// Most bytes of key and data that one node may hold on a 4 KiB page whose tag 0 is empty: area - two tags - key count.
-pub const NODE_BYTES_MAX: usize = 4056 - 4 - 4 - 2;
+/// Most bytes of key and data that one node may hold on a 4 KiB page: area - two tags - prefix and key counts. The key
+/// stands in tag 0 then, two bytes of it in the node's counts.
+pub const NODE_BYTES_MAX: usize = 4056 - 4 - 4 - 4;
 
 /// One step of a path from the root to a leaf: a page, and the line taken (in the leaf: where the entry is or would be).
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct Path {
     pub steps: Vec<Step>,
     /// Whether the leaf holds the entry itself at the last step's line.
     pub is_found: bool,
+    /// Whether a node in that place is marked as deleted: there is no entry, but the node must make way for one.
+    pub is_deleted: bool,
 }
 
 impl Path {
@@ -52,13 +55,19 @@ impl Forest {
             }
             let page = load(&self.pager, tree, pgno)?;
             let view = page.view()?;
+            if view.reserved_tags() != 1 || view.flags() & PageFlags::TREE_KIND != tree.flags() {
+                let reason = "the page has a form that this tree cannot have been given";
+                return Err(EseError::corrupt(pgno, reason).in_tree(tree.objid));
+            }
             if view.is_leaf() {
                 let by_data = tree.is_by_data();
                 let line = view.partition(|node| target.compare_leaf(node, by_data).is_lt())?;
-                let is_found = line < view.node_count()
-                    && target.compare_leaf(&view.node(line)?, by_data).is_eq();
+                let node = if line < view.node_count() { Some(view.node(line)?) } else { None };
+                let node = node.filter(|node| target.compare_leaf(node, by_data).is_eq());
+                let is_deleted =
+                    node.as_ref().is_some_and(|node| node.flags.contains(NodeFlags::DELETED));
                 steps.push(Step { pgno, line });
-                return Ok(Path { steps, is_found });
+                return Ok(Path { steps, is_found: node.is_some() && !is_deleted, is_deleted });
             }
             let line = child_line(&view, target)?;
             steps.push(Step { pgno, line });
@@ -73,17 +82,17 @@ impl Forest {
     /// [`EseError::Limit`] when the entry does not fit on a page.
     pub fn insert(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
         check_length(tree, key, data)?;
+        self.undivided(|forest| forest.insert_checked(tree, key, data))
+    }
+
+    fn insert_checked(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
         let path = self.descend(tree, Target::of(tree, key, data))?;
         let (leaf, _) = path.split();
         if path.is_found {
-            let is_deleted = {
-                let page = self.pager.page(leaf.pgno)?;
-                page.view()?.node(leaf.line)?.flags.contains(NodeFlags::DELETED)
-            };
-            if !is_deleted {
-                let reason = "an entry with this key exists already";
-                return Err(EseError::refused(Refusal::DuplicateKey, reason).in_tree(tree.objid));
-            }
+            let reason = "an entry with this key exists already";
+            return Err(EseError::refused(Refusal::DuplicateKey, reason).in_tree(tree.objid));
+        }
+        if path.is_deleted {
             // The engine marks first and removes later; the marked node makes way.
             PageEditor::over(self.pager.edit(leaf.pgno)?, leaf.pgno).delete_node(leaf.line);
         }
@@ -92,10 +101,9 @@ impl Forest {
             return Ok(());
         }
         self.split_leaf(tree, &path, |entries| {
-            entries.insert(
-                leaf.line.min(entries.len()),
-                Entry { key: key.to_vec(), data: data.to_vec() },
-            );
+            let new = Entry { key: key.to_vec(), data: data.to_vec() };
+            let is_before = |old: &Entry| old.cmp_place(&new, tree.is_by_data()).is_lt();
+            entries.insert(entries.partition_point(is_before), new);
         })
     }
 
@@ -106,6 +114,10 @@ impl Forest {
     pub fn replace(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
         assert!(!tree.is_by_data(), "entries of such a tree are deleted and inserted");
         check_length(tree, key, data)?;
+        self.undivided(|forest| forest.replace_checked(tree, key, data))
+    }
+
+    fn replace_checked(&mut self, tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()> {
         let path = self.descend(tree, Target::of(tree, key, &[]))?;
         let (leaf, _) = path.split();
         if !path.is_found {
@@ -130,11 +142,9 @@ impl Forest {
         change: impl FnOnce(&mut Vec<Entry>),
     ) -> EseResult<()> {
         let (leaf, branches) = path.split();
-        let (mut entries, is_last, old_count) = {
-            let page = self.pager.page(leaf.pgno)?;
-            let view = page.view()?;
-            (entries_of(&view)?, view.next().is_none(), view.node_count())
-        };
+        let mut entries = self.leaf_entries(tree, leaf.pgno)?;
+        let (_, next) = self.links_of(tree, leaf.pgno)?;
+        let (is_last, old_count) = (next.is_none(), entries.len());
         change(&mut entries);
         // Rows that arrive in order leave full pages behind them.
         let is_append = is_last && leaf.line == old_count && entries.len() > 1;
@@ -163,28 +173,15 @@ impl Forest {
             let near = pages.last().copied().unwrap_or(leaf);
             pages.push(self.allocate_page(tree.fdp, Some(near))?);
         }
-        let (before, after) = if is_root { (None, None) } else { self.links_of(leaf)? };
+        let (before, after) = if is_root { (None, None) } else { self.links_of(tree, leaf)? };
+        let separators = separators_between(tree, leaf, &groups)?;
         self.write_level(tree, PageFlags::LEAF, &pages, &groups)?;
-        self.link_pages(before, &pages, after)?;
-        let by_data = tree.is_by_data();
-        let separators = groups
-            .windows(2)
-            .map(|pair| match (pair[0].last(), pair[1].first()) {
-                (Some(left), Some(right)) => separator(left, right, by_data),
-                _ => unreachable!("no group is empty"),
-            })
-            .collect();
+        self.link_pages(tree, before, &pages, after)?;
         if is_root {
             self.raise_root(tree, PageFlags::PARENT_OF_LEAF, separators, &pages)
         } else {
             self.replace_child(tree, branches, separators, &pages)
         }
-    }
-
-    fn links_of(&self, leaf: Pgno) -> EseResult<(Option<Pgno>, Option<Pgno>)> {
-        let page = self.pager.page(leaf)?;
-        let view = page.view()?;
-        Ok((view.previous(), view.next()))
     }
 
     fn write_level(
@@ -203,6 +200,7 @@ impl Forest {
     /// Links leaves in a row between `before` and `after`.
     pub(super) fn link_pages(
         &mut self,
+        tree: &Tree,
         before: Option<Pgno>,
         pages: &[Pgno],
         after: Option<Pgno>,
@@ -210,13 +208,13 @@ impl Forest {
         for (index, pgno) in pages.iter().enumerate() {
             let previous = if index == 0 { before } else { pages.get(index - 1).copied() };
             let next = pages.get(index + 1).copied().or(after);
-            self.relink(*pgno, Some(previous), Some(next))?;
+            self.relink(tree, *pgno, Some(previous), Some(next))?;
         }
         if let Some(before) = before {
-            self.relink(before, None, Some(pages.first().copied().or(after)))?;
+            self.relink(tree, before, None, Some(pages.first().copied().or(after)))?;
         }
         if let Some(after) = after {
-            self.relink(after, Some(pages.last().copied().or(before)), None)?;
+            self.relink(tree, after, Some(pages.last().copied().or(before)), None)?;
         }
         Ok(())
     }
@@ -224,11 +222,12 @@ impl Forest {
     /// Sets the links that are given; a page whose links are right already stays unchanged.
     fn relink(
         &mut self,
+        tree: &Tree,
         pgno: Pgno,
         previous: Option<Option<Pgno>>,
         next: Option<Option<Pgno>>,
     ) -> EseResult<()> {
-        let (old_previous, old_next) = self.links_of(pgno)?;
+        let (old_previous, old_next) = self.links_of(tree, pgno)?;
         let (previous, next) = (previous.unwrap_or(old_previous), next.unwrap_or(old_next));
         if (previous, next) != (old_previous, old_next) {
             let mut page = PageEditor::over(self.pager.edit(pgno)?, pgno);
@@ -271,6 +270,10 @@ impl Forest {
         let area_bytes = self.pager.page_size().data_bytes();
         let runs = divide(entries, area_bytes, Division::Halves);
         let groups: Vec<&[Entry]> = runs.iter().map(|run| &entries[run.clone()]).collect();
+        if groups.len() >= entries.len() {
+            let reason = "the root has no room, or its keys are too long for branch pages";
+            return Err(EseError::corrupt(tree.root, reason).in_tree(tree.objid));
+        }
         let mut pages: Vec<Pgno> = Vec::with_capacity(groups.len());
         for _ in &groups {
             pages.push(self.allocate_page(tree.fdp, pages.last().copied())?);
@@ -292,15 +295,18 @@ impl Forest {
         };
         let Some((last, firsts)) = pages.split_last() else { unreachable!("no child is left") };
         if let [separator] = separators.as_slice() {
-            let mut page = PageEditor::over(self.pager.edit(step.pgno)?, step.pgno);
+            let mut page = self.edit_branch(tree, *step)?;
             if page.has_room_for(separator, 4) {
                 page.replace_data(step.line, &last.get().to_le_bytes());
                 page.insert_node(step.line, separator, &firsts[0].get().to_le_bytes());
                 return Ok(());
             }
         }
-        let mut entries = entries_of(&self.pager.page(step.pgno)?.view()?)?;
-        let kept_key = entries[step.line].key.clone();
+        let mut entries = self.branch_entries(tree, step.pgno)?;
+        let Some(kept_key) = entries.get(step.line).map(|entry| entry.key.clone()) else {
+            let reason = format!("a branch page with more than {} nodes was expected", step.line);
+            return Err(EseError::corrupt(step.pgno, reason).in_tree(tree.objid));
+        };
         let new = separators
             .into_iter()
             .zip(firsts)
@@ -346,6 +352,16 @@ impl Forest {
     }
 }
 
+/// What the parent of the leaves keeps between them.
+fn separators_between(tree: &Tree, leaf: Pgno, groups: &[&[Entry]]) -> EseResult<Vec<Vec<u8>>> {
+    let between = |pair: &[&[Entry]]| match (pair[0].last(), pair[1].first()) {
+        (Some(left), Some(right)) => separator(left, right, tree.is_by_data()),
+        _ => unreachable!("no group is empty"),
+    };
+    let separators: EseResult<_> = groups.windows(2).map(between).collect();
+    separators.map_err(|error| error.on_page(leaf).in_tree(tree.objid))
+}
+
 /// The last key of each group but the last: what the parent keeps for that child, unchanged (ese-physical 6.4).
 fn last_keys(groups: &[&[Entry]]) -> Vec<Vec<u8>> {
     let keys = groups.iter().filter_map(|group| group.last()).map(|entry| entry.key.clone());
@@ -374,6 +390,11 @@ pub(super) fn check_length(tree: &Tree, key: &[u8], data: &[u8]) -> EseResult<()
     let length = key.len() + data.len();
     if length > NODE_BYTES_MAX {
         let error = EseError::limit("length of a node", length as u64, NODE_BYTES_MAX as u64);
+        return Err(error.in_tree(tree.objid));
+    }
+    let place_bytes = if tree.is_by_data() { length } else { key.len() };
+    if place_bytes > KEY_BYTES_MAX {
+        let error = EseError::limit("length of a key", place_bytes as u64, KEY_BYTES_MAX as u64);
         return Err(error.in_tree(tree.objid));
     }
     Ok(())

@@ -4,6 +4,7 @@
 //! in key order. The root's page number never changes. Knows nothing of what a key or a record means.
 //! Source: ese-physical 6-8.
 
+mod access;
 mod batch;
 mod build;
 mod cursor;
@@ -13,6 +14,7 @@ mod forest;
 mod insert;
 mod pack;
 mod scrub;
+mod settle;
 mod space;
 mod verify;
 

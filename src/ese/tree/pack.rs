@@ -3,12 +3,19 @@
 //! Every page but a root starts with the whole key of its first node as common prefix (tag 0), so what fits on a page
 //! depends on where the page starts.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::Tree;
-use crate::ese::error::EseResult;
+use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::layout::TAG_BYTES;
-use crate::ese::page::{NodeFlags, PageEditor, PageFlags, PageView, Pgno};
+use crate::ese::page::{NodeFlags, PageEditor, PageFlags, PageSize, PageView, Pgno};
+
+/// Longest key of a leaf (in trees ordered by data: key and data) and of a branch page: two of them fit on a branch page,
+/// so that each level has at most two thirds of the pages of the one below. The engine's own limit is lower.
+pub const KEY_BYTES_MAX: usize = 2000;
+/// Bytes of the header of the small pages that are written.
+const PAGE_HEADER_BYTES: usize = PageSize::KIB4.header_bytes();
 
 /// Key and data of one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +27,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Compares the places of two entries: keys, in trees ordered by data then data.
+    pub fn cmp_place(&self, other: &Self, by_data: bool) -> Ordering {
+        let by_key = self.key.cmp(&other.key);
+        by_key.then_with(|| if by_data { self.data.cmp(&other.data) } else { Ordering::Equal })
+    }
+
     /// A branch node.
     pub fn branch(key: Vec<u8>, child: Pgno) -> Self {
         Self { key, data: child.get().to_le_bytes().to_vec() }
@@ -54,9 +67,21 @@ fn node_bytes(prefix: &[u8], entry: &Entry) -> usize {
     TAG_BYTES + 2 + entry.key.len() - saved + entry.data.len()
 }
 
+/// The common prefix of a page with these entries: the whole first key, unless a single entry fits only without.
+fn prefix_of(entries: &[Entry], area_bytes: usize) -> &[u8] {
+    match entries {
+        [] => &[],
+        [only] if TAG_BYTES + only.key.len() + node_bytes(&only.key, only) > area_bytes => &[],
+        [first, ..] => &first.key,
+    }
+}
+
 /// How many of `entries`, from the first on, fit on one page that is no root.
 fn fitting(entries: &[Entry], area_bytes: usize) -> usize {
     let Some(first) = entries.first() else { return 0 };
+    if TAG_BYTES + first.key.len() + node_bytes(&first.key, first) > area_bytes {
+        return usize::from(TAG_BYTES + node_bytes(&[], first) <= area_bytes);
+    }
     let mut used = TAG_BYTES + first.key.len();
     let fits = |entry: &&Entry| {
         used += node_bytes(&first.key, entry);
@@ -74,7 +99,8 @@ pub fn fits_on_root(entries: &[Entry], header_bytes: usize, area_bytes: usize) -
 /// Divides `entries` into runs that fit on a page each.
 ///
 /// # Panics
-/// When a single entry does not fit on a page; callers check the length of keys and data first.
+/// When a single entry does not fit on a page. Lengths of new keys and data are checked first, and an entry of a page
+/// that keeps the rules fits on one by itself.
 pub fn divide(entries: &[Entry], area_bytes: usize, division: Division) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     match division {
@@ -114,7 +140,7 @@ fn halve(entries: &[Entry], offset: usize, area_bytes: usize, runs: &mut Vec<Ran
 /// # Panics
 /// When the entries do not fit.
 pub fn write_page(bytes: &mut [u8], pgno: Pgno, tree: &Tree, level: PageFlags, entries: &[Entry]) {
-    let prefix = entries.first().map_or(&[][..], |entry| &entry.key);
+    let prefix = prefix_of(entries, bytes.len() - PAGE_HEADER_BYTES);
     let mut page = PageEditor::format(bytes, pgno, tree.objid, tree.flags() | level, prefix);
     for (line, entry) in entries.iter().enumerate() {
         assert!(page.insert_node(line, &entry.key, &entry.data), "page {pgno} overflows");
@@ -125,17 +151,23 @@ pub fn write_page(bytes: &mut [u8], pgno: Pgno, tree: &Tree, level: PageFlags, e
 ///
 /// In trees ordered by data the strings compared are key and data in one.
 ///
-/// # Panics
-/// When `after` does not stand after `before`.
-pub fn separator(before: &Entry, after: &Entry, by_data: bool) -> Vec<u8> {
-    let common = before.key.iter().zip(&after.key).take_while(|(a, b)| a == b).count();
-    if common < after.key.len() {
-        return after.key[..=common].to_vec();
+/// # Errors
+/// [`EseError::Corrupt`] when `after` does not stand after `before`, [`EseError::Limit`] when the string is so long that
+/// a branch page could not hold two of its kind.
+pub fn separator(before: &Entry, after: &Entry, by_data: bool) -> EseResult<Vec<u8>> {
+    let common = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let in_key = common(&before.key, &after.key);
+    let in_data = common(&before.data, &after.data);
+    let separator = match (after.key.get(..=in_key), after.data.get(..=in_data)) {
+        (Some(key), _) => key.to_vec(),
+        (None, Some(data)) if by_data && before.key == after.key => {
+            [after.key.as_slice(), data].concat()
+        }
+        _ => return Err(EseError::corrupt_bytes("the entries of a tree are not ascending")),
+    };
+    if separator.len() > KEY_BYTES_MAX {
+        let length = separator.len() as u64;
+        return Err(EseError::limit("length of a separator", length, KEY_BYTES_MAX as u64));
     }
-    assert!(by_data && before.key == after.key, "keys are not ascending");
-    let common = before.data.iter().zip(&after.data).take_while(|(a, b)| a == b).count();
-    assert!(common < after.data.len(), "bookmarks are not ascending");
-    let mut separator = after.key.clone();
-    separator.extend_from_slice(&after.data[..=common]);
-    separator
+    Ok(separator)
 }

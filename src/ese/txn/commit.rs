@@ -5,7 +5,7 @@ use super::pager::Pager;
 use super::source::Pages;
 use crate::ese::error::EseResult;
 use crate::ese::page::header::{DbHeader, DbState};
-use crate::ese::page::{Dbtime, PageEditor, Pgno, checksum, rules};
+use crate::ese::page::{Dbtime, PageEditor, PageView, Pgno, checksum, rules};
 use crate::io::Storage;
 
 /// Adjacent pages are gathered into writes of up to this many bytes.
@@ -135,6 +135,7 @@ impl Pager {
 
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).
 fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
+    PageView::new(page, pgno)?;
     let mut editor = PageEditor::over(page, pgno);
     editor.set_dbtime(dbtime);
     rules::check_page(&editor.view())?;

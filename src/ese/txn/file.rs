@@ -73,15 +73,17 @@ impl DatabaseFile {
         let signature = self.header.sign_db().encode();
         let state = journal::read_journal(&*journal, page_size, &signature)?;
         let JournalState::Complete(complete) = state else { return Ok(()) };
+        complete.refuse_stale(&self.path, &self.header)?;
+        let slots = self.len_bytes()? / page_size.bytes() as u64;
         for image in &complete.images {
             if image.file != JournalFile::Database {
                 continue;
             }
             let mut bytes = vec![0; page_size.bytes()];
             journal.read_exact_at(&mut bytes, image.offset_bytes)?;
+            image.check(&bytes, slots).map_err(|error| error.in_file(&journal_path))?;
             match image.slot.checked_sub(1).and_then(Pgno::new) {
                 Some(pgno) => {
-                    self.last_page = self.last_page.max(pgno.get());
                     self.overlay.insert(pgno, bytes.into());
                 }
                 None if image.slot == 0 => self.header = DbHeader::decode(&bytes)?,

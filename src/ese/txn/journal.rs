@@ -21,8 +21,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::ese::page::PageSize;
+use crate::ese::page::checksum::{self, Verdict};
+use crate::ese::page::header::DbHeader;
 use crate::ese::page::layout::{u32_at, u64_at};
+use crate::ese::page::{PageSize, Pgno};
 use crate::io::Storage;
 
 const MAGIC: &[u8; 8] = b"DTJRNL01";
@@ -66,6 +68,45 @@ pub struct CompleteJournal {
     pub transaction: u64,
     /// Its images.
     pub images: Vec<JournalImage>,
+}
+
+impl CompleteJournal {
+    /// A journal older than the file would undo later commits.
+    ///
+    /// # Errors
+    /// [`Refusal::Mismatch`].
+    pub fn refuse_stale(&self, database: &Path, header: &DbHeader) -> EseResult<()> {
+        if self.transaction >= header.dbtime().0 {
+            return Ok(());
+        }
+        let reason = format!(
+            "its journal is older (dbtime {}) than the database (dbtime {}); move the journal away",
+            self.transaction,
+            header.dbtime()
+        );
+        Err(EseError::refused(Refusal::Mismatch, reason).in_file(database))
+    }
+}
+
+impl JournalImage {
+    /// Checks that the image may be put in its place: a commit journals only pages that the file has, each with a checksum
+    /// that agrees. `slots` is the length of the file in pages.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], or [`EseError::Unsupported`] for a header that is of no use.
+    pub fn check(&self, image: &[u8], slots: u64) -> EseResult<()> {
+        if u64::from(self.slot) >= slots {
+            let reason = format!("an image for slot {} of a file of {slots} pages", self.slot);
+            return Err(EseError::corrupt_bytes(reason));
+        }
+        match self.slot.checked_sub(1).and_then(Pgno::new) {
+            Some(pgno) => match checksum::verify(image, pgno) {
+                Verdict::Sound => Ok(()),
+                verdict => Err(EseError::corrupt(pgno, format!("image in the journal: {verdict}"))),
+            },
+            None => DbHeader::decode(image).map(drop),
+        }
+    }
 }
 
 /// What a journal file holds.

@@ -14,6 +14,7 @@
 //! P10. A page is checked against the rules of the format before it is written, and its checksum whenever it is read.
 //! P11. The changed fields of a header (checksum, dbtime, state, objid) lie in its first 512 bytes, and the second copy is
 //!      written after the first one is synced: one readable copy is left, whatever is torn.
+//! P12. An operation that stops after its first change ends the writer: half a change is never committed.
 //!
 //! # States of a writer
 //!
@@ -22,7 +23,7 @@
 //!                           ▲ │                                                                      │
 //!      replay at open() ────┘ │ close()                 OPEN ◄── journal emptied ◄── IN PLACE ◄──────┘
 //!                             ▼
-//!                        clean file                     any failure ──► DEAD (P8)
+//!                        clean file                     any failure ──► DEAD (P8, P12)
 //! ```
 //!
 //! | move | function |
@@ -46,6 +47,6 @@ mod scan;
 mod source;
 
 pub use file::{DatabaseFile, read_header};
-pub use pager::Pager;
+pub use pager::{Pager, check_editable};
 pub use scan::{PageFinding, scan_pages};
 pub use source::{PageRef, Pages};

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use super::commit::write_headers_one_by_one;
 use super::file::read_header;
-use super::journal::{self, CompleteJournal, JournalFile, JournalState};
+use super::journal::{self, JournalFile, JournalState};
 use super::pager::Pager;
 use super::reader::{PageReader, page_count};
 use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::page::Dbtime;
 use crate::ese::page::header::{DbHeader, DbState};
 use crate::io::{OpenMode, Storage, Volume, WriterLock};
 
@@ -24,12 +25,14 @@ impl Pager {
         let storage = volume.open(path, OpenMode::Write)?;
         let mut header = read_header(&*storage)?.header;
         header.writable_format().map_err(|error| error.in_file(path))?;
+        check_counters(path, &header)?;
         let journal_path = journal::journal_path(path);
         let was_recovered = volume.exists(&journal_path)?;
         let journal = if was_recovered {
             let journal = volume.open(&journal_path, OpenMode::Write)?;
             replay(&*storage, &*journal, &header)?;
             header = read_header(&*storage)?.header;
+            header.writable_format().map_err(|error| error.in_file(path))?;
             journal
         } else {
             if header.state() != DbState::Clean {
@@ -79,10 +82,25 @@ impl Pager {
             dirty: BTreeMap::new(),
             fresh: HashSet::new(),
             is_dead: false,
+            changes: 0,
             was_recovered,
             _lock: lock,
         })
     }
+}
+
+/// Counters that leave room to count on.
+fn check_counters(path: &Path, header: &DbHeader) -> EseResult<()> {
+    /// Commits that must still be possible.
+    const COMMITS_LEFT: u64 = 1 << 40;
+    let (dbtime, limit) = (header.dbtime().0, Dbtime::LIMIT - COMMITS_LEFT);
+    if dbtime > limit {
+        return Err(EseError::limit("dbtime of the header", dbtime, limit).in_file(path));
+    }
+    if header.objid_last().0 == 0 {
+        return Err(EseError::corrupt_bytes("the header knows of no tree").in_file(path));
+    }
+    Ok(())
 }
 
 fn dirty(path: &Path, header: &DbHeader) -> EseError {
@@ -100,9 +118,16 @@ fn replay(storage: &dyn Storage, journal: &dyn Storage, header: &DbHeader) -> Es
     let signature = header.sign_db().encode();
     if let JournalState::Complete(complete) = journal::read_journal(journal, page_size, &signature)?
     {
-        refuse_stale(storage.path(), header, &complete)?;
+        complete.refuse_stale(storage.path(), header)?;
+        let slots = storage.len_bytes()? / page_size.bytes() as u64;
+        let images = || complete.images.iter().filter(|entry| entry.file == JournalFile::Database);
         let mut image = vec![0; page_size.bytes()];
-        for entry in complete.images.iter().filter(|entry| entry.file == JournalFile::Database) {
+        // All are looked at before the first one is written.
+        for entry in images() {
+            journal.read_exact_at(&mut image, entry.offset_bytes)?;
+            entry.check(&image, slots).map_err(|error| error.in_file(journal.path()))?;
+        }
+        for entry in images() {
             journal.read_exact_at(&mut image, entry.offset_bytes)?;
             storage.write_all_at(&image, u64::from(entry.slot) * page_size.bytes() as u64)?;
         }
@@ -111,17 +136,4 @@ fn replay(storage: &dyn Storage, journal: &dyn Storage, header: &DbHeader) -> Es
     }
     journal.set_len(0)?;
     Ok(journal.sync()?)
-}
-
-/// A journal older than the file would undo later commits.
-fn refuse_stale(path: &Path, header: &DbHeader, journal: &CompleteJournal) -> EseResult<()> {
-    if journal.transaction >= header.dbtime().0 {
-        return Ok(());
-    }
-    let reason = format!(
-        "its journal is older (dbtime {}) than the database (dbtime {}); move the journal away",
-        journal.transaction,
-        header.dbtime()
-    );
-    Err(EseError::refused(Refusal::Mismatch, reason).in_file(path))
 }

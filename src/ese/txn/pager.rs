@@ -8,7 +8,7 @@ use super::reader::{PageReader, beyond_end};
 use super::source::{PageRef, Pages};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbHeader;
-use crate::ese::page::{Dbtime, ObjId, PageSize, Pgno, rules};
+use crate::ese::page::{Dbtime, ObjId, PageFlags, PageSize, PageView, Pgno, rules};
 use crate::io::{Storage, Volume, WriterLock};
 
 /// A database opened for writing. Promises and states: see the module.
@@ -27,6 +27,8 @@ pub struct Pager {
     pub(super) objid_last: ObjId,
     pub(super) last_page: u32,
     pub(super) is_dead: bool,
+    /// Grows with every change, so that a caller can tell whether it has changed anything.
+    pub(super) changes: u64,
     /// Whether the journal of a writer that did not end properly was found.
     pub(super) was_recovered: bool,
     /// Released last, when everything else is closed.
@@ -70,9 +72,13 @@ impl Pager {
         Ok(self.objid_last)
     }
 
-    pub(super) fn alive(&self) -> EseResult<()> {
+    /// Whether the writer may go on.
+    ///
+    /// # Errors
+    /// [`Refusal::WriterDead`] after a failure.
+    pub fn alive(&self) -> EseResult<()> {
         if self.is_dead {
-            let reason = "an earlier write or sync failed; open the database again to return to the last commit";
+            let reason = "an earlier operation failed half-way; open the database again to return to the last commit";
             return Err(EseError::refused(Refusal::WriterDead, reason).in_file(&self.path));
         }
         Ok(())
@@ -89,6 +95,21 @@ impl Pager {
         result
     }
 
+    /// Ends the writer because an operation stopped half-way (P12).
+    pub fn give_up(&mut self) {
+        self.is_dead = true;
+    }
+
+    /// A number that differs from what it was whenever pages were changed, taken or given back since.
+    pub fn change_count(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether `pgno` has been changed, and so checked, since the last commit or spilling.
+    pub fn is_changed(&self, pgno: Pgno) -> bool {
+        self.dirty.contains_key(&pgno)
+    }
+
     /// The bytes of `pgno`, to be changed. The page counts as changed from now on.
     ///
     /// # Errors
@@ -98,10 +119,11 @@ impl Pager {
         if !self.dirty.contains_key(&pgno) {
             let page = self.page(pgno)?;
             // Editing trusts the page's frame, so it is checked in full before the first change.
-            rules::check_page(&page.view()?).map_err(|error| error.in_file(&self.path))?;
+            check_editable(&page.view()?).map_err(|error| error.in_file(&self.path))?;
             let bytes = page.to_vec().into_boxed_slice();
             self.dirty.insert(pgno, bytes);
         }
+        self.changes += 1;
         match self.dirty.get_mut(&pgno) {
             Some(bytes) => Ok(bytes),
             None => Err(EseError::corrupt(pgno, "a changed page got lost")),
@@ -111,17 +133,18 @@ impl Pager {
     /// Takes `pgno`, which was free at the last commit, into use; its bytes start as zeros.
     ///
     /// # Errors
-    /// [`Refusal::WriterDead`] after a failure, [`EseError::Corrupt`] when the file ends before that page.
-    ///
-    /// # Panics
-    /// When the page is in use already: the caller's free space is wrong, and going on would destroy data.
+    /// [`Refusal::WriterDead`] after a failure, [`EseError::Corrupt`] when the file ends before that page, or when it is in
+    /// use already: the free space that is stored is wrong then, and going on would destroy data.
     pub fn allocate(&mut self, pgno: Pgno) -> EseResult<&mut [u8]> {
         self.alive()?;
         if pgno.get() > self.last_page {
             return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
         }
-        assert!(self.fresh.insert(pgno), "page {pgno} is allocated twice");
-        assert!(!self.dirty.contains_key(&pgno), "page {pgno} is allocated while in use");
+        if self.dirty.contains_key(&pgno) || !self.fresh.insert(pgno) {
+            let reason = "the page is said to be free, but it is in use";
+            return Err(EseError::corrupt(pgno, reason).in_file(&self.path));
+        }
+        self.changes += 1;
         let bytes = vec![0; self.page_size().bytes()].into_boxed_slice();
         Ok(self.dirty.entry(pgno).or_insert(bytes))
     }
@@ -129,6 +152,7 @@ impl Pager {
     /// Gives `pgno` up. Answers whether it may be used again before the next commit, because the last commit
     /// did not use it (P1).
     pub fn release(&mut self, pgno: Pgno) -> bool {
+        self.changes += 1;
         self.dirty.remove(&pgno);
         self.reader.forget(pgno);
         self.fresh.remove(&pgno)
@@ -199,6 +223,21 @@ impl Pager {
     pub fn dirty_bytes(&self) -> usize {
         self.dirty.len() * self.page_size().bytes()
     }
+}
+
+/// Whether a page may be changed: its content keeps the rules, and it has the form that this program edits.
+///
+/// # Errors
+/// [`EseError::Corrupt`], or [`EseError::Unsupported`] for a page with more than one reserved tag.
+pub fn check_editable(page: &PageView<'_>) -> EseResult<()> {
+    if page.flags().intersects(PageFlags::EMPTY | PageFlags::PRE_INIT) {
+        return Err(EseError::corrupt(page.pgno(), "the page is free, but it should be changed"));
+    }
+    if page.reserved_tags() != 1 || !page.size().is_small() {
+        let what = format!("changing a page with {} reserved tags", page.reserved_tags());
+        return Err(EseError::unsupported(what).on_page(page.pgno()));
+    }
+    rules::check_page(page)
 }
 
 impl Pages for Pager {

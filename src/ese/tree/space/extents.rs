@@ -15,10 +15,15 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// The extent of `count` pages that ends with `last`, if there can be one.
+    pub fn new(last: Pgno, count: u32) -> Option<Self> {
+        (1..=last.get()).contains(&count).then_some(Self { last, count })
+    }
+
     /// First page.
     pub fn first(&self) -> Pgno {
         // `count` is between 1 and `last`, so this is a page number.
-        Pgno::new(self.last.get() - (self.count - 1)).unwrap_or(self.last)
+        Pgno::new(self.last.get().saturating_sub(self.count.saturating_sub(1))).unwrap_or(self.last)
     }
 
     /// Whether `pgno` lies inside.
@@ -51,10 +56,7 @@ impl ExtentSet {
     /// # Errors
     /// [`EseError::Corrupt`] when it overlaps another.
     pub fn add_new(&mut self, extent: Extent) -> EseResult<()> {
-        let overlaps = self.extents.range(extent.first()..).next().is_some_and(|(last, count)| {
-            Extent { last: *last, count: *count }.first() <= extent.last
-        });
-        if overlaps {
+        if self.overlaps(extent) {
             let reason = format!("the extent {}..{} overlaps another", extent.first(), extent.last);
             return Err(EseError::corrupt(extent.last, reason));
         }
@@ -140,6 +142,26 @@ impl ExtentSet {
         let part = Extent { last, count };
         self.take(part);
         Some(part)
+    }
+
+    /// Whether every page of `extent` is in the set, be it in several adjacent extents.
+    pub fn covers(&self, extent: Extent) -> bool {
+        let mut next = extent.first();
+        while let Some(part) = self.extent_of(next) {
+            match part.last.checked_add(1) {
+                Some(after) if after <= extent.last => next = after,
+                _ => return true,
+            }
+        }
+        false
+    }
+
+    /// Whether a page of `extent` is in the set.
+    pub fn overlaps(&self, extent: Extent) -> bool {
+        let at_or_after = self.extents.range(extent.first()..).next();
+        at_or_after.is_some_and(|(last, count)| {
+            Extent { last: *last, count: *count }.first() <= extent.last
+        })
     }
 
     /// Adds one page, joined to its neighbours as far as they lie in the same extent of `bounds`.

@@ -140,6 +140,15 @@ impl TreeSpace {
         let space_tree = |root| Tree { root, is_space: true, ..self.tree };
         Some((space_tree(owned_root), space_tree(available_root)))
     }
+
+    /// The free pages of a first extent that its bitmap cannot tell of. They may be used only once there are space trees.
+    /// Source: ese-physical 8.2.
+    pub(super) fn beyond_bitmap(&self) -> Option<Extent> {
+        let fdp = self.tree.root;
+        let first = self.owned.extent_of(fdp)?;
+        let distance = first.last.get().checked_sub(fdp.get())?;
+        Extent::new(first.last, distance.saturating_sub(BITMAP_PAGES))
+    }
 }
 
 /// The tree whose root is `root`, by what its pages say.
@@ -182,16 +191,20 @@ pub fn read_space<P: Pages + ?Sized>(pages: &P, fdp: Pgno) -> EseResult<TreeSpac
 fn read_single(space: &mut TreeSpace, free_bits: u32, last_page: u32) -> EseResult<()> {
     let fdp = space.tree.root;
     let count = space.header.extent_pages.max(1);
-    let last = fdp.checked_add(count - 1).filter(|last| last.get() <= last_page);
+    let last = fdp.checked_add(count - 1).filter(|last| last.get() <= last_page || count == 1);
     let Some(last) = last else {
-        return Err(EseError::corrupt(fdp, format!("an extent of {count} pages")));
+        let reason = format!("an extent of {count} pages in a file of {last_page}");
+        return Err(EseError::corrupt(fdp, reason));
     };
     space.owned.add(Extent { last, count });
-    for distance in 1..count {
-        let is_free = distance > BITMAP_PAGES || free_bits & (1 << (distance - 1)) != 0;
+    for distance in 1..count.min(BITMAP_PAGES + 1) {
+        let is_free = free_bits & (1 << (distance - 1)) != 0;
         if let Some(pgno) = fdp.checked_add(distance).filter(|_| is_free) {
             space.available.add(Extent { last: pgno, count: 1 });
         }
+    }
+    if let Some(rest) = space.beyond_bitmap() {
+        space.available.add(rest);
     }
     space.available.coalesce(&space.owned);
     Ok(())
@@ -211,7 +224,11 @@ fn read_multiple<P: Pages + ?Sized>(pages: &P, space: &mut TreeSpace) -> EseResu
         for field in view.external_header()?.chunks_exact(8) {
             let count = u32_at(field, 4).unwrap_or(0);
             if let (Some(last), 1..) = (Pgno::new(u32_at(field, 0).unwrap_or(0)), count) {
-                space.split_buffer.add_new(Extent { last, count })?;
+                let Some(extent) = Extent::new(last, count) else {
+                    let reason = format!("a split buffer of {count} pages up to {last}");
+                    return Err(EseError::corrupt(tree.root, reason).in_tree(tree.objid));
+                };
+                space.split_buffer.add_new(extent)?;
             }
         }
     }
@@ -243,11 +260,12 @@ fn for_each_extent<P: Pages + ?Sized>(
             let (Some(last), Some(count)) = (last, count) else {
                 return Err(corrupt("an extent that is none"));
             };
-            if count > last.get() {
-                return Err(corrupt("an extent that starts before the file"));
-            }
-            if count > 0 {
-                visit(Extent { last, count }, pool).map_err(|error| error.in_tree(tree.objid))?;
+            match Extent::new(last, count) {
+                Some(extent) => {
+                    visit(extent, pool).map_err(|error| error.in_tree(tree.objid))?;
+                }
+                None if count == 0 => {}
+                None => return Err(corrupt("an extent that starts before the file")),
             }
         }
         is_on_entry = cursor.next()?;
