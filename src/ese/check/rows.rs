@@ -43,6 +43,9 @@ impl Fingerprint {
     }
 }
 
+/// Is given key, bookmark and page of an index entry.
+type VisitEntry<'v> = dyn FnMut(&[u8], &[u8], Option<Pgno>) + 'v;
+
 fn hash_of(key: &[u8], bookmark: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_usize(key.len());
@@ -246,18 +249,14 @@ impl<'c, 's> TableCheck<'c, 's> {
         let Some(computed) = computed.filter(|computed| *computed != stored) else { return };
         let message = format!("{} entries, the records give {}", stored.count, computed.count);
         self.report.error("index", &name, Some(index.root), message);
-        if stored.count.max(computed.count) <= NAMED_ENTRIES_MAX {
-            if let Err(error) = self.name_differences(index, &name) {
-                self.report.unreadable("index", &name, &error);
-            }
+        if stored.count.max(computed.count) <= NAMED_ENTRIES_MAX
+            && let Err(error) = self.name_differences(index, &name)
+        {
+            self.report.unreadable("index", &name, &error);
         }
     }
 
-    fn each_entry(
-        &self,
-        index: &IndexDef,
-        visit: &mut dyn FnMut(&[u8], &[u8], Option<Pgno>),
-    ) -> EseResult<()> {
+    fn each_entry(&self, index: &IndexDef, visit: &mut VisitEntry<'_>) -> EseResult<()> {
         let mut cursor = self.table.index(&index.name)?;
         let mut key = Vec::new();
         let mut is_on_entry = cursor.first()?;
