@@ -148,11 +148,7 @@ pub fn check_quick(
     path: &Path,
     sink: &mut dyn FnMut(&Finding),
 ) -> EseResult<Summary> {
-    let file = DatabaseFile::open(volume, path)?;
-    let mut report = Report { sink, summary: Summary::default() };
-    header::check(&file, volume, &mut report)?;
-    checksums(&file, &mut report);
-    Ok(report.summary)
+    Ok(check_pages(volume, path, sink)?.summary)
 }
 
 /// Checks everything.
@@ -164,10 +160,7 @@ pub fn check(
     path: &Path,
     sink: &mut dyn FnMut(&Finding),
 ) -> EseResult<Summary> {
-    let file = DatabaseFile::open(volume, path)?;
-    let mut report = Report { sink, summary: Summary::default() };
-    header::check(&file, volume, &mut report)?;
-    checksums(&file, &mut report);
+    let mut report = check_pages(volume, path, sink)?;
     let database = match Database::open(volume, path) {
         Ok(database) => database,
         Err(error @ EseError::Io(_)) => return Err(error),
@@ -184,6 +177,19 @@ pub fn check(
         long_values::check(&database, table.def(), &references, &mut report);
     }
     Ok(report.summary)
+}
+
+/// What both kinds of check begin with.
+fn check_pages<'s>(
+    volume: &dyn Volume,
+    path: &Path,
+    sink: &'s mut dyn FnMut(&Finding),
+) -> EseResult<Report<'s>> {
+    let file = DatabaseFile::open(volume, path)?;
+    let mut report = Report { sink, summary: Summary::default() };
+    header::check(&file, volume, &mut report)?;
+    checksums(&file, &mut report);
+    Ok(report)
 }
 
 fn checksums(file: &DatabaseFile, report: &mut Report<'_>) {
