@@ -149,17 +149,22 @@ def default_not_applied(case):
     return default is not None and gave_nothing(case) and same(case.expected, default, case.column)
 
 
+def is_empty(value):
+    """Whether the only value is empty; a multi-valued column gives it in a list."""
+    return value in ("", [""])
+
+
 def empty_is_null(case):
-    return case.expected == "" and gave_nothing(case) and not case.column.fixed
+    return is_empty(case.expected) and gave_nothing(case) and not case.column.fixed
 
 
 def empty_tagged(case):
-    return case.expected == "" and case.column.tagged and not case.column.long_value and bool(case.cell.raw)
+    return is_empty(case.expected) and case.column.tagged and not case.column.long_value and bool(case.cell.raw)
 
 
 def empty_tagged_in_row(case):
     named = ((case.table.columns.get(name), value) for name, value in case.row.items())
-    return any(c and c.tagged and not c.long_value and value == "" for c, value in named)
+    return any(c and c.tagged and not c.long_value and is_empty(value) for c, value in named)
 
 
 def explicit_null(case):

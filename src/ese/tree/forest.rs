@@ -460,13 +460,6 @@ impl Forest {
     }
 }
 
-impl Forest {
-    /// Stand-in.
-    pub fn scrub_after_crash(&mut self, _roots: &[Pgno]) -> EseResult<()> {
-        Ok(())
-    }
-}
-
 fn holds(set: &ExtentSet, extent: Extent) -> bool {
     set.extent_of(extent.last) == Some(extent)
 }

@@ -12,6 +12,7 @@ mod descent;
 mod forest;
 mod insert;
 mod pack;
+mod scrub;
 mod space;
 mod verify;
 

@@ -29,7 +29,7 @@ impl Pager {
 
     fn commit_steps(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.write_new_pages(dbtime)?;
+        self.write_new_pages(dbtime, |_| false)?;
         self.storage.sync()?; // P3
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
@@ -60,14 +60,18 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the writer is dead then.
     pub fn spill(&mut self) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.guarded(|pager| pager.write_new_pages(dbtime))
+        // A page that was handed out but not laid out yet has nothing to write.
+        self.guarded(|pager| {
+            pager.write_new_pages(dbtime, |page| page.iter().all(|byte| *byte == 0))
+        })
     }
 
-    fn write_new_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
+    /// Writes new pages but those that `stays` picks, which remain in memory.
+    fn write_new_pages(&mut self, dbtime: Dbtime, stays: impl Fn(&[u8]) -> bool) -> EseResult<()> {
         let fresh = &self.fresh;
         let mut pages = std::mem::take(&mut self.dirty);
-        let changed = pages.extract_if(.., |pgno, _| !fresh.contains(pgno)).collect();
-        self.dirty = changed;
+        let is_kept = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || stays(page);
+        self.dirty = pages.extract_if(.., is_kept).collect();
         for (pgno, page) in &mut pages {
             finish_page(page, *pgno, dbtime)?;
         }

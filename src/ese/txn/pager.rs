@@ -172,6 +172,29 @@ impl Pager {
         })
     }
 
+    /// Rewrites pages as zeros, at once and synced. Only for pages that were free at the last commit (P2).
+    ///
+    /// # Errors
+    /// [`EseError::Io`]: the writer is dead then.
+    ///
+    /// # Panics
+    /// When there are uncommitted changes: one of the pages might be in use by now.
+    pub fn zero_free_pages(&mut self, pages: &[Pgno]) -> EseResult<()> {
+        let is_unchanged = self.dirty.is_empty() && self.fresh.is_empty();
+        assert!(is_unchanged, "free pages are zeroed before the first change");
+        if pages.is_empty() {
+            return Ok(());
+        }
+        self.guarded(|pager| {
+            let zeros = vec![0; pager.page_size().bytes()];
+            for pgno in pages {
+                pager.storage.write_all_at(&zeros, pgno.offset_bytes(pager.page_size()))?;
+                pager.reader.forget(*pgno);
+            }
+            Ok(pager.storage.sync()?)
+        })
+    }
+
     /// Bytes of changed pages held in memory.
     pub fn dirty_bytes(&self) -> usize {
         self.dirty.len() * self.page_size().bytes()

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::file::DatabaseFile;
+use super::pager::Pager;
 use super::source::Pages;
 use crate::ese::error::EseResult;
 use crate::ese::page::Pgno;
@@ -72,4 +73,32 @@ fn scan_piece(
         }
     });
     Ok(findings.collect())
+}
+
+impl Pager {
+    /// Pages in `first..=last` of the file as it is on disk whose checksums do not agree. Pages of zeros are none.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`].
+    pub fn damaged_pages(&self, first: u32, last: u32) -> EseResult<Vec<Pgno>> {
+        let page_bytes = self.page_size().bytes();
+        let pages_per_piece = (PIECE_BYTES / page_bytes) as u32;
+        let mut damaged = Vec::new();
+        let mut buffer = Vec::new();
+        let mut start = first.max(1);
+        while start <= last {
+            let end = last.min(start.saturating_add(pages_per_piece - 1));
+            buffer.resize((end - start + 1) as usize * page_bytes, 0);
+            let offset_bytes = (u64::from(start) + 1) * page_bytes as u64;
+            self.storage.read_exact_at(&mut buffer, offset_bytes)?;
+            for (page, number) in buffer.chunks_exact(page_bytes).zip(start..) {
+                let Some(pgno) = Pgno::new(number) else { continue };
+                if !matches!(checksum::verify(page, pgno), Verdict::Sound | Verdict::Zero) {
+                    damaged.push(pgno);
+                }
+            }
+            start = end + 1;
+        }
+        Ok(damaged)
+    }
 }

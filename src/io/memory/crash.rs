@@ -304,8 +304,8 @@ mod tests {
             let (path, file, bytes) = (PathBuf::new(), FileId(0), vec![0; len].into());
             torn_lengths(&Event::Write { path, file, offset_bytes, bytes })
         };
-        assert_eq!(lengths(0, 512), []);
-        assert_eq!(lengths(100, 412), []);
+        assert_eq!(lengths(0, 512), [0_u64; 0]);
+        assert_eq!(lengths(100, 412), [0_u64; 0]);
         assert_eq!(lengths(100, 413), [412]);
         assert_eq!(lengths(0, 1024), [512]);
         assert_eq!(lengths(100, 4096), [1948, 412]);

@@ -12,5 +12,7 @@
 //! Sources: ese-logical 4.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 pub use read::{LvInfo, LvReader, default_chunk_bytes};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::long_value::nodes_of;
+use super::long_value::{nodes_of, tree_of};
 use super::row::{FieldValue, row_keys};
-use super::writer::{DatabaseWriter, check_writable, long_value_tree};
+use super::writer::{DatabaseWriter, check_writable};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Tree, TreeBuilder};
@@ -44,7 +44,7 @@ impl DatabaseWriter {
         check_writable(table)?;
         let rows = TreeBuilder::new(&self.forest, table.tree())?;
         let long_values = match table.long_values {
-            Some(_) => Some(TreeBuilder::new(&self.forest, long_value_tree(table)?)?),
+            Some(_) => Some(TreeBuilder::new(&self.forest, tree_of(table)?)?),
             None => None,
         };
         let batch = |index: &crate::ese::table::key::IndexDef| IndexBatch {

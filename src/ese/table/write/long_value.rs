@@ -9,9 +9,11 @@
 //! (ese-logical 4.4). Some readers take a raw chunk for a compressed one by its first byte (ese-logical 9.1.1, 9.2.1);
 //! such chunks are compressed where that helps.
 
-use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::column::Lid;
 use crate::ese::table::compress::xpress_compress;
+use crate::ese::table::long_value::{LvInfo, LvReader};
+use crate::ese::table::schema::TableDef;
 use crate::ese::tree::{Cursor, Forest, Tree};
 
 /// Bytes of every chunk but the last on 4 KiB pages. Source: ese-logical 4.3.
@@ -20,6 +22,16 @@ pub const CHUNK_BYTES: usize = 4014;
 const VALUE_BYTES_MAX: usize = 0x7fff_ffff;
 /// Chunk number from which one reader decompresses raw chunks too.
 const MISREAD_CHUNKS_FROM: usize = 2;
+
+/// The tree of a table's long values.
+///
+/// # Errors
+/// [`EseError::Corrupt`] when there is none.
+pub fn tree_of(table: &TableDef) -> EseResult<Tree> {
+    table.long_value_tree().ok_or_else(|| {
+        EseError::corrupt(table.root, "the table has no long values").in_object(&table.name)
+    })
+}
 
 /// Data of a root node.
 fn root_data(references: u32, length_bytes: u32) -> [u8; 8] {
@@ -32,6 +44,12 @@ fn root_data(references: u32, length_bytes: u32) -> [u8; 8] {
 /// Whether some reader takes a raw chunk that starts with `first` for a compressed one.
 fn is_misread(number: usize, first: u8) -> bool {
     first == 0x18 || number >= MISREAD_CHUNKS_FROM && matches!(first, 0x08..=0x1f | 0x28..=0x37)
+}
+
+/// Whether the beginning of a chunk compresses: trying all of one that does not is the dearest part of a bulk load.
+fn may_shrink(chunk: &[u8]) -> bool {
+    const PROBE_BYTES: usize = 512;
+    xpress_compress(&chunk[..chunk.len().min(PROBE_BYTES)], &mut Vec::new())
 }
 
 /// Calls `put` with key and data of every node of a new value, in key order.
@@ -59,8 +77,8 @@ pub fn nodes_of(
     for (number, chunk) in bytes.chunks(CHUNK_BYTES).enumerate() {
         key.truncate(root_bytes);
         key.extend_from_slice(&((number * CHUNK_BYTES) as u32).to_be_bytes());
+        let wants_packing = compress || is_misread(number, chunk[0]) && may_shrink(chunk);
         packed.clear();
-        let wants_packing = compress || is_misread(number, chunk[0]);
         let is_packed = wants_packing && xpress_compress(chunk, &mut packed);
         put(&key, if is_packed { &packed } else { chunk })?;
     }
@@ -82,32 +100,13 @@ pub fn store(
     nodes_of(lid, bytes, references, compress, |key, data| forest.insert(tree, key, data))
 }
 
-/// References and length of a value.
-///
-/// # Errors
-/// [`Refusal::NotFound`] when there is no such value.
-fn root_of(forest: &Forest, tree: &Tree, lid: Lid) -> EseResult<(u32, u32)> {
-    let mut cursor = Cursor::new(forest.pager(), *tree);
-    let key = lid.key_bytes();
-    let missing = || EseError::refused(Refusal::NotFound, format!("there is no long value {lid}"));
-    if !cursor.find(&key)? {
-        return Err(missing().in_tree(tree.objid));
-    }
-    let node = cursor.entry()?.ok_or_else(missing)?;
-    match node.data.first_chunk::<8>() {
-        Some([a, b, c, d, e, f, g, h]) => {
-            Ok((u32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes([*e, *f, *g, *h])))
-        }
-        None => Err(EseError::corrupt(tree.root, format!("the root of long value {lid} is short"))),
-    }
-}
-
 /// Changes the number of references; at 0 the value is removed.
 ///
 /// # Errors
-/// [`Refusal::NotFound`]; [`EseError::Corrupt`] when more references go than there are.
-pub fn refer(forest: &mut Forest, tree: &Tree, lid: Lid, change: i64) -> EseResult<()> {
-    let (references, length_bytes) = root_of(forest, tree, lid)?;
+/// [`EseError::Corrupt`] when there is no such value, or more references go than there are.
+pub fn refer(forest: &mut Forest, table: &TableDef, lid: Lid, change: i64) -> EseResult<()> {
+    let tree = tree_of(table)?;
+    let LvInfo { references, len_bytes } = LvReader::new(forest.pager(), table).info(lid)?;
     let new = i64::from(references) + change;
     let Ok(new) = u32::try_from(new) else {
         let reason =
@@ -115,9 +114,9 @@ pub fn refer(forest: &mut Forest, tree: &Tree, lid: Lid, change: i64) -> EseResu
         return Err(EseError::corrupt(tree.root, reason).in_tree(tree.objid));
     };
     if new > 0 {
-        return forest.replace(tree, &lid.key_bytes(), &root_data(new, length_bytes));
+        return forest.replace(&tree, &lid.key_bytes(), &root_data(new, len_bytes));
     }
-    remove(forest, tree, lid)
+    remove(forest, &tree, lid)
 }
 
 fn remove(forest: &mut Forest, tree: &Tree, lid: Lid) -> EseResult<()> {
@@ -154,35 +153,4 @@ pub fn last_lid(forest: &Forest, tree: &Tree) -> EseResult<u32> {
             Err(EseError::unsupported("adding to a tree of 64-bit long values").in_tree(tree.objid))
         }
     }
-}
-
-/// The first `cap_bytes` bytes of a value, for keys.
-///
-/// # Errors
-/// [`Refusal::NotFound`], [`EseError::Corrupt`].
-pub fn read_start(forest: &Forest, tree: &Tree, lid: Lid, cap_bytes: usize) -> EseResult<Vec<u8>> {
-    let (_, length_bytes) = root_of(forest, tree, lid)?;
-    let wanted = cap_bytes.min(length_bytes as usize);
-    let mut value = Vec::with_capacity(wanted);
-    let mut key = lid.key_bytes();
-    let root_bytes = key.len();
-    let mut cursor = Cursor::new(forest.pager(), *tree);
-    while value.len() < wanted {
-        key.truncate(root_bytes);
-        key.extend_from_slice(&(value.len() as u32).to_be_bytes());
-        let corrupt =
-            || EseError::corrupt(tree.root, format!("a chunk of long value {lid} is missing"));
-        if !cursor.find(&key)? {
-            return Err(corrupt().in_tree(tree.objid));
-        }
-        let node = cursor.entry()?.ok_or_else(corrupt)?;
-        let expected = CHUNK_BYTES.min(length_bytes as usize - value.len());
-        if node.data.len() < expected {
-            crate::ese::table::compress::decompress(node.data, expected, &mut value)?;
-        } else {
-            value.extend_from_slice(node.data);
-        }
-    }
-    value.truncate(wanted);
-    Ok(value)
 }

@@ -10,6 +10,7 @@ use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{ObjId, PageSize};
 use crate::ese::table::column::{ColumnDef, ColumnFlags, Lid};
 use crate::ese::table::key::{IndexFlags, Key, index_has_unicode};
+use crate::ese::table::long_value::LvReader;
 use crate::ese::table::record::{FieldValues, RecordView, Stored, TaggedStyle};
 use crate::ese::table::schema::{Schema, TableDef, index_tree};
 use crate::ese::tree::{Cursor, Forest, Tree};
@@ -87,7 +88,7 @@ impl DatabaseWriter {
             roots.extend(table.indexes.iter().map(|index| index.root));
             roots.extend(table.long_values.map(|(_, root)| root));
         }
-        self.forest.scrub_after_crash(&roots)
+        self.forest.scrub_after_crash(&roots).map(drop)
     }
 
     /// Names of all tables.
@@ -315,13 +316,13 @@ impl DatabaseWriter {
             .find(|value| value.lid == lid)
         {
             Some(value) => Ok(value.bytes[..value.bytes.len().min(cap_bytes)].to_vec()),
-            None => long_value::read_start(&self.forest, &long_value_tree(table)?, lid, cap_bytes),
+            None => LvReader::new(self.forest.pager(), table).read_prefix(lid, cap_bytes),
         })
     }
 
     fn keys_of_stored(&self, table: &TableDef, record: &[u8]) -> EseResult<RowKeys> {
         row_keys(table, record, &|lid, cap_bytes| {
-            long_value::read_start(&self.forest, &long_value_tree(table)?, lid, cap_bytes)
+            LvReader::new(self.forest.pager(), table).read_prefix(lid, cap_bytes)
         })
     }
 
@@ -362,7 +363,7 @@ impl DatabaseWriter {
         if row.long_values.is_empty() && row.shared.is_empty() {
             return Ok(());
         }
-        let tree = long_value_tree(table)?;
+        let tree = long_value::tree_of(table)?;
         for value in &row.long_values {
             long_value::store(
                 &mut self.forest,
@@ -374,14 +375,14 @@ impl DatabaseWriter {
             )?;
         }
         for lid in &row.shared {
-            long_value::refer(&mut self.forest, &tree, *lid, 1)?;
+            long_value::refer(&mut self.forest, table, *lid, 1)?;
         }
         Ok(())
     }
 
     fn drop_references(&mut self, table: &TableDef, record: &[u8]) -> EseResult<()> {
         for (lid, count) in references(table, record)? {
-            long_value::refer(&mut self.forest, &long_value_tree(table)?, lid, -i64::from(count))?;
+            long_value::refer(&mut self.forest, table, lid, -i64::from(count))?;
         }
         Ok(())
     }
@@ -402,13 +403,6 @@ impl DatabaseWriter {
         self.commit()?;
         self.forest.close()
     }
-}
-
-/// The tree of a table's long values.
-pub(super) fn long_value_tree(table: &TableDef) -> EseResult<Tree> {
-    table.long_value_tree().ok_or_else(|| {
-        EseError::corrupt(table.root, "the table has no long values").in_object(&table.name)
-    })
 }
 
 /// Refuses tables whose rows this program cannot keep right.
