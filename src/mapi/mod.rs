@@ -29,6 +29,7 @@ pub use message::{
 pub use property::{NamedProperty, PropId, PropName, PropTag, PropType};
 pub use recipients::{Cell, RecipientTable, decode_recipients, encode_recipients};
 pub use time::FileTime;
+pub(crate) use time::unix_seconds;
 
 /// Encodes text as the `U` columns hold it: UTF-16LE without a terminator. Source: exchange-store 12.2.
 pub fn to_utf16le(text: &str) -> Vec<u8> {
