@@ -9,6 +9,9 @@ pub(super) fn decode(label: Option<&str>, bytes: &[u8]) -> String {
     if ["utf-8", "utf8"].iter().any(|name| label.eq_ignore_ascii_case(name)) {
         return String::from_utf8_lossy(bytes).into_owned();
     }
+    if label.to_ascii_lowercase().ends_with("utf-7") {
+        return super::utf7::decode(bytes); // also unicode-1-1-utf-7
+    }
     match charset_decoder(label.as_bytes()).filter(|_| !label.is_empty()) {
         Some(decoder) => decoder(bytes),
         None => guess(bytes),

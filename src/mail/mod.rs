@@ -14,12 +14,13 @@ mod form;
 mod from_line;
 mod headers;
 mod mime;
-mod modified_utf7;
+
 mod promote;
 mod sink;
 mod source;
 mod subject;
 mod transfer;
+mod utf7;
 mod write;
 
 pub use error::{MailError, MailResult};

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::mail::to_mapi;
-use crate::mapi::{AttachmentBody, decode_recipients};
+use crate::mapi::{AttachmentBody, decode_recipients, fingerprint_of_mapi};
 
 fn of(mime: &str) -> Promoted {
     promote(mime.as_bytes(), &Envelope::default())
@@ -132,6 +132,26 @@ fn embedded_mail_is_taken_apart_to_a_fixed_depth() {
         (form, depth) = (*message, depth + 1);
     }
     assert_eq!(depth, 8);
+}
+
+#[test]
+fn p_of_the_mapi_form_sees_bodies_attachments_and_embedded_mail() {
+    let mail = |text: &str, data: &str, inner: &str| {
+        let mime = format!(
+            "Subject: x\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\n{text}\n\
+            --x\nContent-Type: a/b\n\n{data}\n--x\nContent-Type: message/rfc822\n\nSubject: y\n\n{inner}\n--x--\n"
+        );
+        fingerprint_of_mapi(&to_mapi(mime.as_bytes(), &Envelope::default()))
+    };
+    let first = mail("text", "data", "inner");
+    assert_eq!(first, mail("text", "data", "inner"));
+    for other in [
+        mail("next", "data", "inner"),
+        mail("text", "date", "inner"),
+        mail("text", "data", "other"),
+    ] {
+        assert_ne!(first, other);
+    }
 }
 
 #[test]

@@ -19,7 +19,9 @@ mod time;
 pub use change::{ChangeKey, LocalId, Pcl, PclOrder, SourceKey};
 pub use entry_id::{EntryObject, FolderEntryId, LongTermId, MessageEntryId};
 pub use error::{MapiError, MapiResult};
-pub use fingerprint::{BodyDigest, BodyKind, Content, Fingerprint, content_hash, folded_length};
+pub use fingerprint::{
+    BodyDigest, BodyKind, Content, Fingerprint, content_hash, fingerprint_of_mapi, folded_length,
+};
 pub use guid::{Guid, MailboxGuid, PropertySetGuid, ReplGuid, StoreGuid};
 pub use ids::{ChangeNumber, FolderId, GlobCnt, InstanceId, MessageId, ReplId};
 pub use message::{

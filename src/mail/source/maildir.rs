@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::mail::error::{MailError, MailResult};
-use crate::mail::modified_utf7;
+use crate::mail::utf7;
 use crate::mapi::ItemFlags;
 
 /// The directories of a Maildir itself.
@@ -32,11 +32,8 @@ pub(super) fn folder_of(name: &OsStr, hidden: bool, in_maildir: bool) -> Option<
     match (hidden, in_maildir) {
         (true, false) => None,
         (true, true) => {
-            let parts: Vec<String> = name
-                .split('.')
-                .filter(|part| !part.is_empty())
-                .map(modified_utf7::decode)
-                .collect();
+            let parts: Vec<String> =
+                name.split('.').filter(|part| !part.is_empty()).map(utf7::decode_name).collect();
             (!parts.is_empty()).then_some(parts)
         }
         (false, true) if OWN.contains(&&*name) => None,

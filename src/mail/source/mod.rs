@@ -64,7 +64,7 @@ pub struct SourceMessage {
 }
 
 impl SourceMessage {
-    /// What [`super::promote`] wants to know beside the bytes.
+    /// What [`promote`](super::promote()) wants to know beside the bytes.
     pub fn envelope(&self) -> Envelope {
         Envelope { flags: self.flags, from_line_time: self.from_line_time }
     }
@@ -220,7 +220,7 @@ impl MailSource {
         }
     }
 
-    fn from_mbox(&mut self) -> Option<MailResult<SourceMessage>> {
+    fn next_of_mbox(&mut self) -> Option<MailResult<SourceMessage>> {
         let open = self.mbox.as_mut()?;
         let found = open.next();
         if found.is_none() || matches!(found, Some(Err(MailError::Os { .. }))) {
@@ -274,7 +274,7 @@ impl Iterator for MailSource {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(found) = self.from_mbox() {
+            if let Some(found) = self.next_of_mbox() {
                 return Some(found);
             }
             let outcome = match self.work.pop()? {
