@@ -5,6 +5,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
+//! | [`recover`] | which items the target has already, and what is to be done about each |
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
@@ -17,3 +18,4 @@ pub mod ese;
 pub mod io;
 pub mod mail;
 pub mod mapi;
+pub mod recover;
