@@ -1,6 +1,7 @@
 //! The header copies, the state, the file's length. Source: ese-physical 1, 2, 10.1.
 
-use super::{Report, Severity};
+use super::Severity;
+use super::report::Report;
 use crate::ese::error::EseResult;
 use crate::ese::page::header::{DbHeader, DbState};
 use crate::ese::tree::{DATABASE_ROOT, read_space};

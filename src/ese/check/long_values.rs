@@ -1,38 +1,47 @@
 //! Long values: chunks without gaps, lengths that agree, references counted exactly. Source: ese-logical 4.
 
-use super::{References, Report, Severity};
+use std::collections::HashSet;
+
+use super::references::References;
+use super::report::Report;
+use super::{Severity, is_tangled};
 use crate::ese::error::EseResult;
 use crate::ese::page::Pgno;
 use crate::ese::page::layout::u32_at;
 use crate::ese::table::column::Lid;
-use crate::ese::table::compress::decompressed_len;
+use crate::ese::table::compress::decompress;
 use crate::ese::table::database::Database;
 use crate::ese::table::long_value::default_chunk_bytes;
 use crate::ese::table::schema::TableDef;
 use crate::ese::tree::Cursor;
 use crate::ese::txn::{DatabaseFile, Pages};
 
-/// Findings of one table that are told.
-const FINDINGS_MAX: usize = 20;
 /// Reference count of a value that is being deleted.
 const BEING_DELETED: u32 = u32::MAX;
 
-/// Checks the long-value tree of a table against the references that its records make.
+/// Checks the long-value tree of a table against the references that its records make, or the first batch of them.
 pub fn check(
     database: &Database,
     table: &TableDef,
-    references: &References,
+    references: References,
+    tangled: &HashSet<Pgno>,
     report: &mut Report<'_>,
 ) {
+    let name = format!("{}.LV", table.name);
+    if table.long_values.is_some_and(|(_, root)| is_tangled(tangled, root, &name, report)) {
+        return;
+    }
     let file = database.file();
     let default = default_chunk_bytes(file.page_size());
     let declared = table.lv_chunk_max.map_or(default, |bytes| bytes as usize);
     let mut check = LongValueCheck {
-        name: format!("{}.LV", table.name),
-        references: references.clone(),
+        file,
+        table,
+        name,
+        references,
         chunk_bytes: declared.clamp(1, default),
         current: None,
-        told: 0,
+        plain: Vec::new(),
         report,
     };
     if let Some(tree) = table.long_value_tree() {
@@ -43,7 +52,7 @@ pub fn check(
         }
         check.finish_value();
     }
-    check.missing(table.root);
+    while check.next_batch() {}
 }
 
 /// The value whose chunks are being read.
@@ -56,12 +65,14 @@ struct Current {
 }
 
 struct LongValueCheck<'c, 's> {
+    file: &'c DatabaseFile,
+    table: &'c TableDef,
     name: String,
     /// What records refer to; each value found takes its own out.
     references: References,
     chunk_bytes: usize,
     current: Option<Current>,
-    told: usize,
+    plain: Vec<u8>,
     report: &'c mut Report<'s>,
 }
 
@@ -86,13 +97,7 @@ fn parse_key(key: &[u8]) -> Option<Node> {
 
 impl LongValueCheck<'_, '_> {
     fn tell(&mut self, severity: Severity, pgno: Option<Pgno>, message: String) {
-        self.told += 1;
-        if self.told <= FINDINGS_MAX {
-            self.report.find(severity, "long value", Some(&self.name), pgno, message);
-        } else if self.told == FINDINGS_MAX + 1 {
-            let message = "more findings in these long values are not told";
-            self.report.find(severity, "long value", Some(&self.name), pgno, message);
-        }
+        self.report.find(severity, "long value", Some(&self.name), pgno, message);
     }
 
     fn walk(&mut self, cursor: &mut Cursor<'_, DatabaseFile>) -> EseResult<()> {
@@ -124,15 +129,18 @@ impl LongValueCheck<'_, '_> {
             let message = format!("the root of value {lid} has {} bytes", data.len());
             return self.tell(Severity::Error, pgno, message);
         };
-        let counted = self.references.remove(&lid).unwrap_or(0);
-        if stored != BEING_DELETED && stored < counted {
-            let message = format!("value {lid} has {stored} references, records make {counted}");
+        while self.references.until().is_some_and(|until| lid >= until) {
+            self.next_batch();
+        }
+        let counted = self.references.take(lid);
+        let message = format!("value {lid} has {stored} references, records make {counted}");
+        if stored == BEING_DELETED && counted > 0 {
+            let message = format!("value {lid} is half deleted, but {counted} records name it");
             self.tell(Severity::Error, pgno, message);
-        } else if stored > counted {
-            let message = format!(
-                "value {lid} has {stored} references, records make {counted}: it will never go"
-            );
-            self.tell(Severity::Warning, pgno, message);
+        } else if stored < counted {
+            self.tell(Severity::Error, pgno, message);
+        } else if stored > counted && self.references.is_complete() {
+            self.tell(Severity::Warning, pgno, message + ": it will never go");
         }
         let is_encrypted = data.len() == 9;
         let len_bytes = len_bytes as usize;
@@ -150,27 +158,36 @@ impl LongValueCheck<'_, '_> {
         };
         let (expected_offset, len_bytes) = (current.next_offset, current.len_bytes);
         let expected = chunk_bytes.min(len_bytes.saturating_sub(offset));
+        let is_encrypted = current.is_encrypted;
         current.next_offset = offset.saturating_add(expected);
-        if offset != expected_offset {
-            let message = format!("value {lid}: a chunk at {offset} instead of {expected_offset}");
+        if offset != expected_offset || offset >= len_bytes {
+            let message = format!(
+                "value {lid}: a chunk at {offset} instead of {expected_offset}, of {len_bytes} bytes"
+            );
             return self.tell(Severity::Error, pgno, message);
         }
-        if current.is_encrypted {
+        if is_encrypted {
             return;
         }
         // A shorter chunk is a compressed one; nothing else tells.
-        let plain = if data.len() < expected { decompressed_len(data) } else { Ok(data.len()) };
-        match plain {
-            Ok(plain) if plain == expected => {}
-            Ok(plain) => {
-                let message = format!(
-                    "value {lid}: the chunk at {offset} has {plain} bytes instead of {expected}"
-                );
-                self.tell(Severity::Error, pgno, message);
+        let mut plain_bytes = data.len();
+        if data.len() < expected {
+            self.plain.clear();
+            if let Err(error) = decompress(data, expected, &mut self.plain) {
+                let error = error.in_object(format!("value {lid}, chunk at {offset}"));
+                let error = match pgno {
+                    Some(pgno) => error.on_page(pgno),
+                    None => error,
+                };
+                return self.report.unreadable("long value", &self.name, &error);
             }
-            Err(error) => {
-                self.report.unreadable("long value", &self.name, &error);
-            }
+            plain_bytes = self.plain.len();
+        }
+        if plain_bytes != expected {
+            let message = format!(
+                "value {lid}: the chunk at {offset} has {plain_bytes} bytes instead of {expected}"
+            );
+            self.tell(Severity::Error, pgno, message);
         }
     }
 
@@ -185,11 +202,17 @@ impl LongValueCheck<'_, '_> {
         }
     }
 
-    /// Values that records name and the tree does not have.
-    fn missing(&mut self, root: Pgno) {
-        for (lid, count) in std::mem::take(&mut self.references) {
+    /// Tells of values that records name and the tree does not have, and goes on to the next batch; false after the last.
+    fn next_batch(&mut self) -> bool {
+        let until = self.references.until();
+        let done = std::mem::replace(&mut self.references, References::new(Lid(0)));
+        for (lid, count) in done.rest() {
             let message = format!("value {lid} is named by {count} records and does not exist");
-            self.tell(Severity::Error, Some(root), message);
+            self.tell(Severity::Error, Some(self.table.root), message);
         }
+        if let Some(until) = until {
+            self.references = References::of_table(self.file, self.table, until);
+        }
+        until.is_some()
     }
 }

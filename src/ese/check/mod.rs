@@ -7,27 +7,37 @@
 //! |---|---|
 //! | `header` | both header copies, state, file length |
 //! | `space` | every tree's pages, and that every page has exactly one fate |
-//! | `catalog` | the catalog and its shadow |
-//! | `rows` | records, keys, and each index against the records |
+//! | `catalog` | the catalog, its shadow, its list of object ids |
+//! | `rows` | records and keys |
+//! | `record` | every field of one record |
+//! | `indexes` | each secondary index against the records |
 //! | `long_values` | chunks and reference counts |
+//! | `references` | which long values the records name |
+//! | `report` | counting findings and telling not too many of them |
+//!
+//! Memory: one byte for a page, [`references`] bounded in entries, an index never as a whole. What grows with the store is
+//! only the catalog and, of damage, what is told.
 
 mod catalog;
 mod header;
+mod indexes;
 mod long_values;
+mod record;
+mod references;
+mod report;
 mod rows;
 mod space;
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::path::Path;
 
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
 use crate::ese::page::checksum::Verdict;
-use crate::ese::table::column::Lid;
 use crate::ese::table::database::Database;
-use crate::ese::table::note::place_of;
 use crate::ese::txn::{DatabaseFile, PageFinding, PageProblem, Pages, scan_pages};
 use crate::io::Volume;
+use report::Report;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,58 +97,6 @@ pub struct Summary {
     pub notes: u64,
 }
 
-/// Counts findings and passes them on.
-struct Report<'s> {
-    sink: &'s mut dyn FnMut(&Finding),
-    summary: Summary,
-}
-
-impl Report<'_> {
-    fn tell(&mut self, finding: &Finding) {
-        match finding.severity {
-            Severity::Error => self.summary.errors += 1,
-            Severity::Warning => self.summary.warnings += 1,
-            Severity::Note => self.summary.notes += 1,
-        }
-        (self.sink)(finding);
-    }
-
-    fn find(
-        &mut self,
-        severity: Severity,
-        rule: &'static str,
-        object: Option<&str>,
-        pgno: Option<Pgno>,
-        message: impl Into<String>,
-    ) {
-        let (object, message) = (object.map(str::to_owned), message.into());
-        self.tell(&Finding { severity, rule, object, pgno, message });
-    }
-
-    fn error(
-        &mut self,
-        rule: &'static str,
-        object: &str,
-        pgno: Option<Pgno>,
-        message: impl Into<String>,
-    ) {
-        self.find(Severity::Error, rule, Some(object), pgno, message);
-    }
-
-    /// Turns an error of reading into a finding; what this program does not support is a note.
-    fn unreadable(&mut self, rule: &'static str, object: &str, error: &EseError) {
-        let pgno = place_of(error).and_then(|place| place.pgno);
-        let severity = match error {
-            EseError::Unsupported { .. } => Severity::Note,
-            _ => Severity::Error,
-        };
-        self.find(severity, rule, Some(object), pgno, error.to_string());
-    }
-}
-
-/// References that the records of one table make to its long values.
-type References = BTreeMap<Lid, u32>;
-
 /// Verifies both header copies and the checksum of every page, in file order, on all cores.
 ///
 /// # Errors
@@ -148,7 +106,7 @@ pub fn check_quick(
     path: &Path,
     sink: &mut dyn FnMut(&Finding),
 ) -> EseResult<Summary> {
-    Ok(check_pages(volume, path, sink)?.summary)
+    Ok(check_pages(volume, path, sink)?.finish())
 }
 
 /// Checks everything.
@@ -166,17 +124,31 @@ pub fn check(
         Err(error @ EseError::Io(_)) => return Err(error),
         Err(error) => {
             report.unreadable("catalog", "MSysObjects", &error);
-            return Ok(report.summary);
+            return Ok(report.finish());
         }
     };
-    catalog::check(&database, &mut report);
-    space::check(&database, &mut report);
-    for table in database.tables() {
+    let mut tangled = catalog::check(&database, &mut report);
+    tangled.extend(space::check(&database, &mut report));
+    for table in database.schema().tables() {
         report.summary.tables += 1;
-        let references = rows::check(&database, table.def(), &mut report);
-        long_values::check(&database, table.def(), &references, &mut report);
+        if is_tangled(&tangled, table.root, &table.name, &mut report) {
+            continue;
+        }
+        let references = rows::check(&database, table, &tangled, &mut report);
+        long_values::check(&database, table, references, &tangled, &mut report);
     }
-    Ok(report.summary)
+    Ok(report.finish())
+}
+
+/// Whether a tree's pages hang together in such a way that walking its entries would tell nothing, if it ended at all.
+fn is_tangled(tangled: &HashSet<Pgno>, root: Pgno, object: &str, report: &mut Report<'_>) -> bool {
+    if tangled.contains(&root) {
+        let message =
+            "its pages belong to another tree too, or form a cycle: entries are not checked";
+        report.find(Severity::Note, "tree", Some(object), Some(root), message);
+        return true;
+    }
+    false
 }
 
 /// What both kinds of check begin with.
@@ -186,7 +158,7 @@ fn check_pages<'s>(
     sink: &'s mut dyn FnMut(&Finding),
 ) -> EseResult<Report<'s>> {
     let file = DatabaseFile::open(volume, path)?;
-    let mut report = Report { sink, summary: Summary::default() };
+    let mut report = Report::new(sink);
     header::check(&file, volume, &mut report)?;
     checksums(&file, &mut report);
     Ok(report)

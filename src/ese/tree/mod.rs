@@ -23,7 +23,7 @@ pub use build::{TreeBuilder, TreeShape};
 pub use cursor::Cursor;
 pub use forest::{DATABASE_ROOT, Forest};
 pub use space::{Extent, ExtentSet, Extents, SpaceHeader, TreeSpace, read_space, tree_of_root};
-pub use verify::{TreeFinding, TreeReport, verify_tree};
+pub use verify::{ClaimPage, TreeFinding, TreeReport, verify_tree, verify_tree_with};
 
 use crate::ese::page::{ObjId, PageFlags, Pgno};
 

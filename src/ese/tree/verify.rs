@@ -5,8 +5,11 @@ use std::collections::HashSet;
 use super::pack::Entry;
 use super::{DEPTH_MAX, Tree};
 use crate::ese::page::view::compare_parts;
-use crate::ese::page::{Dbtime, PageFlags, PageView, Pgno, rules};
+use crate::ese::page::{Dbtime, NodeFlags, PageFlags, PageView, Pgno, rules};
 use crate::ese::txn::Pages;
+
+/// Findings of one tree that are kept; hostile pages could give one for every entry.
+const FINDINGS_MAX: usize = 1000;
 
 /// A rule that a tree breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,9 +25,11 @@ pub struct TreeFinding {
 /// What a check of one tree gives.
 #[derive(Debug, Default)]
 pub struct TreeReport {
-    /// Broken rules, in the order of the walk.
+    /// Broken rules, in the order of the walk; of very many the first ones.
     pub findings: Vec<TreeFinding>,
-    /// Every page of the tree, the root first.
+    /// How many more there were.
+    pub more_findings: u64,
+    /// Every page that belongs to the tree, the root first; left empty by [`verify_tree_with`].
     pub pages: Vec<Pgno>,
     /// Entries on leaves that are not deleted.
     pub entries: u64,
@@ -32,19 +37,45 @@ pub struct TreeReport {
     pub dbtime_max: u64,
 }
 
+/// Is told of each page that belongs to the tree, before its content is looked at. An error, rule and detail, becomes a
+/// finding, and the walk does not go into the page.
+pub type ClaimPage<'c> = dyn FnMut(Pgno) -> Result<(), (&'static str, String)> + 'c;
+
 /// Walks the whole tree in key order and checks every page of it. Never fails: what cannot be read is a finding.
 pub fn verify_tree<P: Pages + ?Sized>(pages: &P, tree: &Tree, dbtime_limit: Dbtime) -> TreeReport {
+    let (mut seen, mut in_order) = (HashSet::new(), Vec::new());
+    let mut claim = |pgno| {
+        if !seen.insert(pgno) {
+            return Err(("cycle", "the tree reaches this page twice".to_owned()));
+        }
+        in_order.push(pgno);
+        Ok(())
+    };
+    let report = verify_tree_with(pages, tree, dbtime_limit, &mut claim);
+    TreeReport { pages: in_order, ..report }
+}
+
+/// As [`verify_tree`], but the caller keeps the account of pages and must refuse one that was there before: so a walk over
+/// all trees of a database visits each page once, however they hang together.
+pub fn verify_tree_with<P: Pages + ?Sized>(
+    pages: &P,
+    tree: &Tree,
+    dbtime_limit: Dbtime,
+    claim: &mut ClaimPage<'_>,
+) -> TreeReport {
+    let report = TreeReport::default();
     let mut walk = Walk {
         pages,
         tree,
         dbtime_limit,
-        report: TreeReport::default(),
-        seen: HashSet::new(),
+        claim,
+        report,
         leaf_depth: None,
         last_leaf: None,
+        is_behind_gap: false,
         last_entry: None,
     };
-    walk.visit(tree.root, 0, None, &[]);
+    walk.visit(tree.root, &Level { depth: 0, parent: None, lower: None, upper: &[] });
     walk.finish();
     walk.report
 }
@@ -53,57 +84,80 @@ struct Walk<'w, P: ?Sized> {
     pages: &'w P,
     tree: &'w Tree,
     dbtime_limit: Dbtime,
+    claim: &'w mut ClaimPage<'w>,
     report: TreeReport,
-    seen: HashSet<Pgno>,
     leaf_depth: Option<usize>,
     /// The leaf before, and where it says that the next one is.
     last_leaf: Option<(Pgno, Option<Pgno>)>,
+    /// Pages before this one could not be read.
+    is_behind_gap: bool,
     last_entry: Option<Entry>,
+}
+
+/// What the way down to a page says of it.
+struct Level<'l> {
+    depth: usize,
+    /// The parent, and whether it says that its children are leaves.
+    parent: Option<(Pgno, bool)>,
+    /// Entries must lie in `lower..upper`; an empty `upper` is infinity.
+    lower: Option<&'l [u8]>,
+    upper: &'l [u8],
 }
 
 impl<P: Pages + ?Sized> Walk<'_, P> {
     fn find(&mut self, pgno: Pgno, rule: &'static str, detail: impl Into<String>) {
-        self.report.findings.push(TreeFinding { pgno, rule, detail: detail.into() });
-    }
-
-    /// Checks the page `pgno`, whose entries must lie in `lower..upper`; an empty `upper` is infinity.
-    fn visit(&mut self, pgno: Pgno, depth: usize, lower: Option<&[u8]>, upper: &[u8]) {
-        if depth >= DEPTH_MAX {
-            return self.find(pgno, "depth", format!("deeper than {DEPTH_MAX} levels"));
-        }
-        if !self.seen.insert(pgno) {
-            return self.find(pgno, "cycle", "the tree reaches this page twice");
-        }
-        self.report.pages.push(pgno);
-        let page = match self.pages.page(pgno) {
-            Ok(page) => page,
-            Err(error) => return self.find(pgno, "page", error.to_string()),
-        };
-        let view = match page.view() {
-            Ok(view) => view,
-            Err(error) => return self.find(pgno, "page", error.to_string()),
-        };
-        if !self.check_member(&view, depth) {
-            return;
-        }
-        if let Err(error) = rules::check_page(&view) {
-            return self.find(pgno, "node", error.to_string());
-        }
-        if view.is_leaf() {
-            self.check_leaf(&view, depth, lower, upper);
+        if self.report.findings.len() < FINDINGS_MAX {
+            self.report.findings.push(TreeFinding { pgno, rule, detail: detail.into() });
         } else {
-            self.check_branch(&view, depth, lower, upper);
+            self.report.more_findings += 1;
         }
     }
 
-    /// Whether the page belongs here at all; only then does looking further make sense.
-    fn check_member(&mut self, view: &PageView<'_>, depth: usize) -> bool {
-        let pgno = view.pgno();
-        if view.objid() != self.tree.objid {
-            let detail = format!("object {} instead of {}", view.objid(), self.tree.objid);
-            self.find(pgno, "objid", detail);
-            return false;
+    /// Checks the page `pgno` and everything below it.
+    fn visit(&mut self, pgno: Pgno, level: &Level<'_>) {
+        if let Err((rule, detail)) = self.try_visit(pgno, level) {
+            self.find(pgno, rule, detail);
+            // Nobody knows which leaves are missing here.
+            self.last_leaf = None;
+            self.is_behind_gap = true;
         }
+    }
+
+    /// As [`Self::visit`]; an error is what keeps the page from being looked at.
+    fn try_visit(&mut self, pgno: Pgno, level: &Level<'_>) -> Result<(), (&'static str, String)> {
+        if level.depth >= DEPTH_MAX {
+            return Err(("depth", format!("deeper than {DEPTH_MAX} levels")));
+        }
+        let page = self.pages.page(pgno).map_err(|error| ("page", error.to_string()))?;
+        let view = page.view().map_err(|error| ("page", error.to_string()))?;
+        if view.objid() != self.tree.objid {
+            let (found, expected) = (view.objid(), self.tree.objid);
+            return Err(("objid", format!("object {found} instead of {expected}")));
+        }
+        (self.claim)(pgno)?;
+        self.check_flags(&view, level);
+        if view.flags().intersects(PageFlags::EMPTY | PageFlags::PRE_INIT | PageFlags::REPAIR) {
+            return Err(("flags", format!("{:#x} on a page in use", view.flags().bits())));
+        }
+        let rules = rules::check_page(&view);
+        if view.is_leaf() {
+            self.check_links(&view);
+        }
+        if let Err(error) = rules {
+            self.find(pgno, "node", error.to_string());
+            return Ok(());
+        }
+        self.check_node_flags(&view);
+        if view.is_leaf() {
+            self.check_leaf(&view, level);
+        } else {
+            self.check_branch(&view, level);
+        }
+        Ok(())
+    }
+
+    fn check_flags(&mut self, view: &PageView<'_>, level: &Level<'_>) {
+        let pgno = view.pgno();
         let flags = view.flags();
         let kind = self.tree.flags();
         if flags & PageFlags::TREE_KIND != kind {
@@ -113,15 +167,14 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
                 format!("{:#x}, the tree has {:#x}", flags.bits(), kind.bits()),
             );
         }
-        if flags.intersects(PageFlags::EMPTY | PageFlags::PRE_INIT | PageFlags::REPAIR) {
-            self.find(pgno, "flags", format!("{:#x} on a page in use", flags.bits()));
-            return false;
-        }
-        if view.is_root() != (depth == 0) {
+        if view.is_root() != (level.depth == 0) {
             self.find(pgno, "flags", "the root flag is on the wrong page");
         }
         if view.is_leaf() && view.has(PageFlags::PARENT_OF_LEAF) {
             self.find(pgno, "flags", "leaf and parent of leaf at once");
+        }
+        if let Some((parent, _)) = level.parent.filter(|(_, says)| *says != view.is_leaf()) {
+            self.find(parent, "flags", "parent-of-leaf flag and the child's level disagree");
         }
         self.report.dbtime_max = self.report.dbtime_max.max(view.dbtime().0);
         if view.dbtime() > self.dbtime_limit {
@@ -129,16 +182,26 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
                 format!("dbtime {} above the header's {}", view.dbtime(), self.dbtime_limit);
             self.find(pgno, "dbtime", detail);
         }
-        true
     }
 
-    fn check_branch(
-        &mut self,
-        view: &PageView<'_>,
-        depth: usize,
-        lower: Option<&[u8]>,
-        upper: &[u8],
-    ) {
+    /// Node flags that the place of the node forbids. Source: ese-physical 6.2, 6.3.
+    fn check_node_flags(&mut self, view: &PageView<'_>) {
+        let pgno = view.pgno();
+        for line in 0..view.node_count() {
+            let Ok(node) = view.node(line) else { continue };
+            let is_compressed = node.flags.contains(NodeFlags::COMPRESSED);
+            if is_compressed && (view.is_root() || node.key.prefix.len() == 1) {
+                let detail = format!("line {line}: a key may not be compressed like this");
+                self.find(pgno, "node", detail);
+            }
+            if !view.is_leaf() && node.flags.contains(NodeFlags::VERSIONED) {
+                self.find(pgno, "node", format!("line {line}: a branch node with versions"));
+            }
+        }
+    }
+
+    fn check_branch(&mut self, view: &PageView<'_>, level: &Level<'_>) {
+        let upper = level.upper;
         let pgno = view.pgno();
         if view.raw_links() != (0, 0) {
             self.find(pgno, "links", "a branch page has sibling links");
@@ -146,7 +209,7 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
         if view.node_count() == 0 {
             return self.find(pgno, "node", "a branch page without nodes");
         }
-        let mut low = lower.map(<[u8]>::to_vec);
+        let mut low = level.lower.map(<[u8]>::to_vec);
         let last = view.node_count() - 1;
         for line in 0..=last {
             let (Ok(node), Ok(child)) = (view.node(line), view.child(line)) else { continue };
@@ -159,31 +222,19 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
             if !key.is_empty() && low.as_ref().is_some_and(|low| key <= *low) {
                 self.find(pgno, "separator", "a key is not above the bound before it");
             }
-            let parent_of_leaf = view.has(PageFlags::PARENT_OF_LEAF);
-            if self
-                .pages
-                .page(child)
-                .is_ok_and(|page| page.view().is_ok_and(|child| child.is_leaf() != parent_of_leaf))
-            {
-                self.find(pgno, "flags", "parent-of-leaf flag and the child's level disagree");
-            }
-            self.visit(child, depth + 1, low.as_deref(), &key);
+            let parent = Some((pgno, view.has(PageFlags::PARENT_OF_LEAF)));
+            let lower = low.as_deref();
+            self.visit(child, &Level { depth: level.depth + 1, parent, lower, upper: &key });
             low = Some(key);
         }
     }
 
-    fn check_leaf(
-        &mut self,
-        view: &PageView<'_>,
-        depth: usize,
-        lower: Option<&[u8]>,
-        upper: &[u8],
-    ) {
+    fn check_leaf(&mut self, view: &PageView<'_>, level: &Level<'_>) {
+        let Level { depth, lower, upper, .. } = *level;
         let pgno = view.pgno();
         if *self.leaf_depth.get_or_insert(depth) != depth {
             self.find(pgno, "depth", "leaves at different depths");
         }
-        self.check_links(view);
         if view.node_count() == 0 && depth > 0 {
             self.find(pgno, "node", "an empty leaf");
         }
@@ -202,8 +253,7 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
             if lower.is_some_and(|low| compare_parts(bookmark, [low, &[], &[]]).is_lt()) {
                 self.find(pgno, "separator", format!("line {line} is below the bound before it"));
             }
-            self.report.entries +=
-                u64::from(!node.flags.contains(crate::ese::page::NodeFlags::DELETED));
+            self.report.entries += u64::from(!node.flags.contains(NodeFlags::DELETED));
         }
         self.check_order_across(view);
     }
@@ -211,7 +261,8 @@ impl<P: Pages + ?Sized> Walk<'_, P> {
     fn check_links(&mut self, view: &PageView<'_>) {
         let pgno = view.pgno();
         let before = self.last_leaf.map(|(last, _)| last);
-        if view.previous() != before {
+        let is_behind_gap = std::mem::take(&mut self.is_behind_gap);
+        if view.previous() != before && !is_behind_gap {
             let link = |pgno: Option<Pgno>| Pgno::link(pgno);
             let detail =
                 format!("previous page {}, should be {}", link(view.previous()), link(before));

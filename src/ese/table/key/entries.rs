@@ -110,6 +110,26 @@ impl<'d> IndexKeys<'d> {
         Ok(Key(self.builder.as_bytes().to_vec()))
     }
 
+    /// Whether no row can have more than one entry: no segment has several values, and there are no tuples.
+    pub fn gives_one_entry_at_most(&self) -> bool {
+        self.index.tuple.is_none() && self.segments.iter().all(|segment| !segment.multi_valued)
+    }
+
+    /// Whether a row has an entry, for indexes that [give one at most](Self::gives_one_entry_at_most). Builds no key, so
+    /// that it can tell of Unicode text too.
+    ///
+    /// # Errors
+    /// What the source reports; [`EseError::Refused`] for NULL where the index forbids it.
+    pub fn has_entry(&self, source: &dyn FieldSource) -> EseResult<bool> {
+        if !self.conditions_hold(source)? {
+            return Ok(false);
+        }
+        let nulls = self.segments.iter().enumerate().fold(0, |nulls, (at, segment)| {
+            if segment.count(source) == 0 { nulls | 1 << at } else { nulls }
+        });
+        self.allows(nulls)
+    }
+
     fn conditions_hold(&self, source: &dyn FieldSource) -> EseResult<bool> {
         for condition in &self.index.conditions {
             let is_null = source.value_count(condition.fid, condition.template) == 0;
@@ -237,8 +257,16 @@ impl<'d> IndexKeys<'d> {
         Ok(())
     }
 
-    /// Appends the key just built unless the rule on NULLs leaves it out (rule 2 of ese-logical 6.8).
+    /// Appends the key just built unless the rule on NULLs leaves it out.
     fn finish(&self, nulls: u32, out: &mut Vec<Key>) -> EseResult<()> {
+        if self.allows(nulls)? {
+            out.push(Key(self.builder.as_bytes().to_vec()));
+        }
+        Ok(())
+    }
+
+    /// Whether there is an entry when the segments with a bit in `nulls` are NULL (rule 2 of ese-logical 6.8).
+    fn allows(&self, nulls: u32) -> EseResult<bool> {
         let flags = self.index.flags;
         if nulls != 0 && flags.contains(IndexFlags::NO_NULL_SEGMENT) {
             return Err(null_refused(self.index));
@@ -252,10 +280,7 @@ impl<'d> IndexKeys<'d> {
         } else {
             IndexFlags::ALLOW_SOME_NULLS
         };
-        if flags.contains(needed) {
-            out.push(Key(self.builder.as_bytes().to_vec()));
-        }
-        Ok(())
+        Ok(flags.contains(needed))
     }
 }
 
