@@ -5,6 +5,8 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
+//! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
+//! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
 //! | [`io`] | the only place that touches files |
 //!
@@ -13,3 +15,5 @@
 pub mod cli;
 pub mod ese;
 pub mod io;
+pub mod mail;
+pub mod mapi;
