@@ -17,3 +17,4 @@ pub mod ese;
 pub mod io;
 pub mod mail;
 pub mod mapi;
+pub mod stm;
