@@ -19,3 +19,4 @@ pub mod io;
 pub mod mail;
 pub mod mapi;
 pub mod recover;
+pub mod stm;
