@@ -7,6 +7,7 @@
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
+//! | [`stm`] | the streaming file beside a database: runs, space, checksums |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
 //! | [`io`] | the only place that touches files |
 //!
@@ -18,3 +19,4 @@ pub mod io;
 pub mod mail;
 pub mod mapi;
 pub mod stm;
+pub mod store;

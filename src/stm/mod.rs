@@ -53,6 +53,8 @@ pub use run::{Run, SlvInfo, StmPgno};
 pub use space::SpaceMap;
 pub use tables::{Owner, OwnerRow, StmTables, owner_table, read_owner_row, space_table};
 pub use write::StmWriter;
+pub(crate) use read::first_bad_page;
+pub(crate) use write::check_length;
 
 /// Bytes of a page.
 pub const PAGE_BYTES: usize = 4096;
