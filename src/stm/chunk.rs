@@ -163,7 +163,10 @@ mod tests {
     fn clusters_are_free_only_as_a_whole() {
         let mut chunk = Chunk::default();
         chunk.set(31, PageState::Committed);
-        assert_eq!([0, 1, 2, 31].map(|cluster| chunk.is_cluster_free(cluster)), [true, false, true, true]);
+        assert_eq!(
+            [0, 1, 2, 31].map(|cluster| chunk.is_cluster_free(cluster)),
+            [true, false, true, true]
+        );
     }
 
     #[test]

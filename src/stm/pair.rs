@@ -70,7 +70,8 @@ pub fn verify_pair(
     mode: OpenMode,
 ) -> EseResult<(std::sync::Arc<dyn Storage>, DbHeader)> {
     if edb.sign_slv().is_none() {
-        let reason = "the database has no streaming file, so it is no mailbox store of this program";
+        let reason =
+            "the database has no streaming file, so it is no mailbox store of this program";
         return Err(mismatch(path, reason));
     }
     let storage = match volume.open(path, mode) {
@@ -100,7 +101,9 @@ fn judge(edb: &DbHeader, stm: &DbHeader) -> Result<(), String> {
     if edb.state() == DbState::Clean {
         if stm.state() != DbState::Clean {
             let state = stm.state();
-            return Err(format!("the database is clean, but the streaming file's state is \"{state}\""));
+            return Err(format!(
+                "the database is clean, but the streaming file's state is \"{state}\""
+            ));
         }
         if edb_time != stm_time {
             return Err(format!(

@@ -158,7 +158,8 @@ impl SlvInfo {
     /// [`EseError::Corrupt`] when it breaks a rule of the form, when a page is listed twice, or when the pages are fewer or
     /// more than the length needs.
     pub fn decode(bytes: &[u8]) -> EseResult<Self> {
-        let corrupt = |reason: String| EseError::corrupt_bytes(format!("stream reference: {reason}"));
+        let corrupt =
+            |reason: String| EseError::corrupt_bytes(format!("stream reference: {reason}"));
         let Some((head, rest)) = bytes.split_at_checked(HEAD_BYTES) else {
             return Err(corrupt(format!("{} bytes are too few", bytes.len())));
         };
@@ -225,7 +226,8 @@ mod tests {
     use super::*;
 
     fn sample() -> SlvInfo {
-        let runs = [(17, 16), (3, 1), (513, 2)].map(|(first, count)| Run::new(first, count).unwrap());
+        let runs =
+            [(17, 16), (3, 1), (513, 2)].map(|(first, count)| Run::new(first, count).unwrap());
         SlvInfo::new(18 * 4096 + 5, runs.to_vec())
     }
 
@@ -266,7 +268,10 @@ mod tests {
         for (first, count) in [(0, 1), (1, 0), (u32::MAX, 1), (u32::MAX - 1, 1), (2, u32::MAX)] {
             assert_eq!(Run::new(first, count), None);
         }
-        let info = SlvInfo { len_bytes: 3 * 4096, runs: vec![Run::new(5, 2).unwrap(), Run::new(6, 1).unwrap()] };
+        let info = SlvInfo {
+            len_bytes: 3 * 4096,
+            runs: vec![Run::new(5, 2).unwrap(), Run::new(6, 1).unwrap()],
+        };
         assert!(SlvInfo::decode(&info.encode()).unwrap_err().to_string().contains("twice"));
     }
 

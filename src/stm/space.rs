@@ -114,7 +114,8 @@ impl SpaceMap {
                 continue;
             };
             let is_promising = chunk.count(PageState::Free) >= CLUSTER_PAGES;
-            let found = (0..CLUSTERS).find(|cluster| is_promising && chunk.is_cluster_free(*cluster));
+            let found =
+                (0..CLUSTERS).find(|cluster| is_promising && chunk.is_cluster_free(*cluster));
             if let Some(cluster) = found {
                 return Ok(self.clusters_from as u32 * CHUNK_PAGES + cluster * CLUSTER_PAGES + 1);
             }
@@ -179,8 +180,10 @@ impl SpaceMap {
         for page in info.runs().iter().flat_map(|run| run.pages()) {
             let state = self.state(page);
             if state != Some(PageState::Committed) {
-                let state = state.map_or("beyond the end of the file".to_owned(), |s| format!("{s:?}"));
-                let reason = format!("page {page} of the streaming file should be in use, but is {state}");
+                let state =
+                    state.map_or("beyond the end of the file".to_owned(), |s| format!("{s:?}"));
+                let reason =
+                    format!("page {page} of the streaming file should be in use, but is {state}");
                 return Err(EseError::corrupt_bytes(reason));
             }
         }

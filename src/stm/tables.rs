@@ -156,7 +156,11 @@ impl StmTables {
             let mut rows = Table::new(writer.forest().pager(), self.space.def()).rows();
             rows.find(&key)?
         };
-        if is_known { draft.update(writer, &key)? } else { draft.insert(writer)? };
+        if is_known {
+            draft.update(writer, &key)?
+        } else {
+            draft.insert(writer)?
+        };
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use super::read::{StreamReader, checksums_of};
 use super::tables::StmTables;
 use super::{OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, SpaceMap};
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::page::header::{DbHeader, DbState};
 use crate::ese::page::Dbtime;
+use crate::ese::page::header::{DbHeader, DbState};
 use crate::ese::table::database::Table;
 use crate::ese::table::write::DatabaseWriter;
 use crate::ese::txn::Pager;
@@ -38,7 +38,8 @@ pub struct StmWriter {
 pub(crate) fn check_length(file: &StmFile, space: &SpaceMap) -> EseResult<()> {
     let (found, expected) = (file.page_count()?, space.page_count());
     if found < u64::from(expected) {
-        let reason = format!("the file has {found} pages, its space table {expected}: it was cut off");
+        let reason =
+            format!("the file has {found} pages, its space table {expected}: it was cut off");
         return Err(EseError::corrupt_bytes(reason).in_file(file.storage().path()));
     }
     Ok(())

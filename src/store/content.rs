@@ -4,8 +4,8 @@
 use crate::ese::error::EseResult;
 use crate::ese::txn::Pages;
 use crate::mapi::{
-    AttachmentInfo, Cell as TableCell, FileTime, Importance, InstanceId, ItemFlags, Party, PropTag,
-    Promoted, RecipientKind, RecipientTable, SearchKey, Sensitivity, decode_recipients,
+    AttachmentInfo, Cell as TableCell, FileTime, Importance, InstanceId, ItemFlags, Party,
+    Promoted, PropTag, RecipientKind, RecipientTable, SearchKey, Sensitivity, decode_recipients,
     encode_recipients, from_utf16le, tags, to_utf16le,
 };
 use crate::stm::{Cell, Draft, Fields, SlvInfo};
@@ -199,7 +199,10 @@ pub(crate) fn put_promoted<'v>(draft: &mut Draft<'_, 'v>, mail: &'v Promoted) ->
         let blob = encode_recipients(&mail.recipients).map_err(refused)?;
         draft.bytes(col::RECIPIENTS, blob);
     }
-    let counts = [(col::RECIPIENT_COUNT, mail.recipients.len()), (col::ATTACHMENT_COUNT, mail.attachments.len())];
+    let counts = [
+        (col::RECIPIENT_COUNT, mail.recipients.len()),
+        (col::ATTACHMENT_COUNT, mail.attachments.len()),
+    ];
     for (column, count) in counts {
         draft.i32(column, to_long(count as i64));
     }
@@ -274,9 +277,8 @@ fn infos_of(list: &RecipientTable) -> Vec<AttachmentInfo> {
             let place = places.get(which).copied().flatten();
             place.and_then(|place| row.get(place)?.as_deref()).unwrap_or_default()
         };
-        let long = |which: usize| {
-            cell(which).first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes))
-        };
+        let long =
+            |which: usize| cell(which).first_chunk().map_or(0, |bytes| i32::from_le_bytes(*bytes));
         AttachmentInfo {
             name: from_utf16le(cell(0)),
             mime_type: String::from_utf8_lossy(cell(1)).into_owned(),

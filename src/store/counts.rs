@@ -178,7 +178,13 @@ mod tests {
     use super::*;
 
     fn item() -> ItemWeight {
-        ItemWeight { bytes: 100, has_attachments: true, recipients: 3, attachments: 2, ..ItemWeight::default() }
+        ItemWeight {
+            bytes: 100,
+            has_attachments: true,
+            recipients: 3,
+            attachments: 2,
+            ..ItemWeight::default()
+        }
     }
 
     #[test]

@@ -34,8 +34,9 @@ impl<P: Pages + ?Sized> View<'_, P> {
         };
         let html = self.body(instance, Body::Html)?;
         let attachments = content.attachments.iter();
-        let attachments =
-            attachments.map(|id| self.mapi_attachment(*id, depth)).collect::<EseResult<Vec<_>>>()?;
+        let attachments = attachments
+            .map(|id| self.mapi_attachment(*id, depth))
+            .collect::<EseResult<Vec<_>>>()?;
         let mut promoted = content.promoted.clone();
         promoted.attachments = attachments.iter().map(|a| a.info.clone()).collect();
         Ok(MapiMessage {

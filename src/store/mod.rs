@@ -44,4 +44,4 @@ pub use read::{Store, is_store};
 pub use roles::{LOGON_ROLES, Role};
 pub use schema::Tables;
 pub use view::{Body, StoreInfo, View, Visit};
-pub use write::{ATTACHMENT_ROWS_MAX, NewFolder, Stored, StoreWriter};
+pub use write::{ATTACHMENT_ROWS_MAX, NewFolder, StoreWriter, Stored};

@@ -95,5 +95,8 @@ fn require_store(database: &Database) -> EseResult<()> {
     if is_store(database) {
         return Ok(());
     }
-    Err(not_a_store(crate::ese::txn::Pages::path(database.file()), "Global, Mailbox, Folders, Msg or MsgFolder"))
+    Err(not_a_store(
+        crate::ese::txn::Pages::path(database.file()),
+        "Global, Mailbox, Folders, Msg or MsgFolder",
+    ))
 }

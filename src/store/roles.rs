@@ -84,13 +84,8 @@ pub const ENTRY_ID_ROLES: [(Role, &str); 6] = [
 ];
 
 /// The folders known by their place in the list of entry ids (`MN36d8`). Source: exchange-store 3.2.
-pub const LISTED_ROLES: [Role; 5] = [
-    Role::Conflicts,
-    Role::SyncIssues,
-    Role::LocalFailures,
-    Role::ServerFailures,
-    Role::JunkEmail,
-];
+pub const LISTED_ROLES: [Role; 5] =
+    [Role::Conflicts, Role::SyncIssues, Role::LocalFailures, Role::ServerFailures, Role::JunkEmail];
 
 impl Role {
     /// Every role.

@@ -4,8 +4,8 @@
 //! be read. Counters are those of the last flush.
 
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::ese::table::fields::VALUE_BYTES_MAX;
 use crate::ese::table::database::Table;
+use crate::ese::table::fields::VALUE_BYTES_MAX;
 use crate::ese::txn::Pages;
 use crate::mapi::{
     FileTime, FolderId, InstanceId, MailboxGuid, ReplGuid, ReplId, SearchKey, StoreGuid,
@@ -136,7 +136,8 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let mut found = Vec::new();
         while let Some(key) = entries.next()? {
             let mailbox = scan::row(self.pages, table, &key, |fields| Mailbox::read(fields))?;
-            let is_same = |mailbox: &Mailbox| mailbox.profile.dn.to_uppercase() == dn.to_uppercase();
+            let is_same =
+                |mailbox: &Mailbox| mailbox.profile.dn.to_uppercase() == dn.to_uppercase();
             found.extend(mailbox.filter(is_same));
         }
         Ok(found)
@@ -293,7 +294,8 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
     /// [`Refusal::NotFound`] naming the part that is not there.
     pub fn folder_at(&self, mailbox: &Mailbox, path: &str) -> EseResult<Folder> {
         let missing = |name: &str| {
-            let reason = format!("there is no folder {name} in the mailbox {}", mailbox.profile.name);
+            let reason =
+                format!("there is no folder {name} in the mailbox {}", mailbox.profile.name);
             EseError::refused(Refusal::NotFound, reason).in_file(self.pages.path())
         };
         let mut names = split_path(path);

@@ -66,9 +66,7 @@ impl Kind {
             Self::Bytes(most) => new(ColumnType::Binary).bytes(most.into()),
             Self::RareId => new(ColumnType::Binary).placed(Placement::Tagged).bytes(8),
             Self::RareLong => new(ColumnType::Long).placed(Placement::Tagged),
-            Self::RareSize | Self::RareTime => {
-                new(ColumnType::Currency).placed(Placement::Tagged)
-            }
+            Self::RareSize | Self::RareTime => new(ColumnType::Currency).placed(Placement::Tagged),
             Self::RareFlag => new(ColumnType::Bit).placed(Placement::Tagged),
             Self::Blob => new(ColumnType::LongBinary),
             Self::Blobs => new(ColumnType::LongBinary).flagged(ColumnFlags::MULTI_VALUED),
@@ -84,7 +82,8 @@ impl Kind {
 impl TableSpec {
     fn table(&self) -> NewTable {
         let (primary_name, primary_columns) = self.primary;
-        let mut table = NewTable::new(self.name).primary(NewIndex::new(primary_name, primary_columns));
+        let mut table =
+            NewTable::new(self.name).primary(NewIndex::new(primary_name, primary_columns));
         for (name, kind) in self.columns {
             table = table.column(kind.column(name, primary_columns.contains(name)));
         }
@@ -126,6 +125,11 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The tables of the streaming file.
+    pub fn stm(&self) -> &StmTables {
+        &self.stm
+    }
+
     /// Looks every table up, and in it every column and index of the schema.
     ///
     /// # Errors

@@ -1,9 +1,7 @@
 //! Contents: stored once, found again by delivery time and search key, held by reference counts.
 
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::mapi::{
-    AttachmentBody, InstanceId, MapiAttachment, MapiMessage, Promoted, to_utf16le,
-};
+use crate::mapi::{AttachmentBody, InstanceId, MapiAttachment, MapiMessage, Promoted, to_utf16le};
 use crate::stm::{Cell, Draft};
 
 use super::StoreWriter;

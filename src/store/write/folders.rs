@@ -111,8 +111,7 @@ impl StoreWriter {
             let id = FolderId::new(writer.info.local_replica, writer.reserve_ids(1)?);
             let (change, change_key) = writer.next_change()?;
             let (parent_id, root) = (Some(parent), above.root);
-            let row =
-                FolderRow { id, parent: parent_id, root, change, change_key, subfolders: 0 };
+            let row = FolderRow { id, parent: parent_id, root, change, change_key, subfolders: 0 };
             let mut draft = Draft::new(&writer.tables.folders);
             row.put(&mut draft, new, &writer.info, writer.now);
             draft.insert(&mut writer.db)?;
@@ -129,7 +128,8 @@ impl StoreWriter {
     /// As there, for a role that is missing; those of [`Self::create_folder`].
     pub fn ensure_folder(&mut self, mailbox: &Mailbox, path: &str) -> EseResult<Folder> {
         let names = split_path(path);
-        let is_role = names.first().is_some_and(|name| name.starts_with('#') && name.ends_with('#'));
+        let is_role =
+            names.first().is_some_and(|name| name.starts_with('#') && name.ends_with('#'));
         let (top, names) = match names.split_first() {
             Some((role, rest)) if is_role => (role.as_str(), rest),
             _ => ("", names.as_slice()),

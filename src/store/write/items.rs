@@ -2,8 +2,8 @@
 
 use crate::ese::error::{EseResult, Refusal};
 use crate::mapi::{
-    ChangeKey, FileTime, FolderId, InstanceId, ItemFlags, MapiMessage, MessageFlags, MessageId, Pcl,
-    Promoted, RecipientKind, SourceKey,
+    ChangeKey, FileTime, FolderId, InstanceId, ItemFlags, MapiMessage, MessageFlags, MessageId,
+    Pcl, Promoted, RecipientKind, SourceKey,
 };
 use crate::stm::Draft;
 
@@ -205,10 +205,10 @@ impl StoreWriter {
             let mut draft = Draft::new(&writer.tables.items);
             draft.i64(col::DELETED_ON, now).i64(col::COMMIT_TIME, now);
             put_change(&mut draft, change, key, &item.pcl);
-            let bookmark = writer.tables.items.key(&[
-                Some(&id.folder.to_store()),
-                Some(&id.message.to_store()),
-            ])?;
+            let bookmark = writer
+                .tables
+                .items
+                .key(&[Some(&id.folder.to_store()), Some(&id.message.to_store())])?;
             draft.update(&mut writer.db, &bookmark)?;
             writer.count(&item, &content, -1)?;
             let deleted = Item { deleted_on: Some(FileTime(now)), ..item };

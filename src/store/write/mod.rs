@@ -233,8 +233,7 @@ impl StoreWriter {
     /// [`Refusal::WriterDead`] after a failure.
     fn alive(&self) -> EseResult<()> {
         if self.is_dead {
-            let reason =
-                "an earlier change failed half-way; open the store again to return to the last commit";
+            let reason = "an earlier change failed half-way; open the store again to return to the last commit";
             return Err(EseError::refused(Refusal::WriterDead, reason).in_file(&self.path));
         }
         Ok(())
@@ -322,9 +321,7 @@ fn build(volume: &Arc<dyn Volume>, path: &Path, identity: &StoreIdentity) -> Ese
 }
 
 /// The set of named properties that all programs share (PS_PUBLIC_STRINGS).
-const PUBLIC_STRINGS: PropertySetGuid = PropertySetGuid(crate::mapi::Guid::from_written(
-    0x0002_0329_0000_0000,
-    0xc000_0000_0000_0046,
-));
+const PUBLIC_STRINGS: PropertySetGuid =
+    PropertySetGuid(crate::mapi::Guid::from_written(0x0002_0329_0000_0000, 0xc000_0000_0000_0046));
 /// Id of the categories in every store of this program; the column `MU9000`. Source: exchange-store 12.8.
 const CATEGORIES_ID: u16 = 0x9000;
