@@ -20,10 +20,12 @@
 //! recipients' addresses, times in whole seconds, names and sizes of attachments, length of the text with white space folded.
 
 use super::message::{
-    AttachmentInfo, Importance, Party, Promoted, Recipient, Sensitivity, truncated,
+    AttachmentBody, AttachmentInfo, Importance, MapiMessage, Party, Promoted, Recipient,
+    Sensitivity, truncated,
 };
 use super::property::{NamedProperty, PropName};
 use super::time::FileTime;
+use super::to_utf16le;
 
 const CONTEXT: &str = "dialtone 2003 content fingerprint P, first form";
 const SOFT_CONTEXT: &str = "dialtone 2003 content fingerprint P-soft, first form";
@@ -180,6 +182,29 @@ impl<'a> Content<'a> {
         form.field(14, &text_length.to_le_bytes());
         form.finish()
     }
+}
+
+/// P of a mail in MAPI form: the body is the HTML if there is one, else the text; an embedded mail counts by its own P. The
+/// recursion is as deep as the value, which its maker bounds.
+pub fn fingerprint_of_mapi(message: &MapiMessage) -> Fingerprint {
+    let html =
+        message.body_html.as_ref().map(|html| BodyDigest::of(BodyKind::Html, html.as_bytes()));
+    let text =
+        message.body_text.as_ref().map(|text| BodyDigest::of(BodyKind::Text, &to_utf16le(text)));
+    let hash = |body: &AttachmentBody| match body {
+        AttachmentBody::Data(bytes) => content_hash(bytes),
+        AttachmentBody::Message { message, .. } => {
+            let mut padded = [0; 32];
+            let own = fingerprint_of_mapi(message).0;
+            padded.iter_mut().zip(own).for_each(|(to, from)| *to = from);
+            padded
+        }
+    };
+    let attachments: Vec<_> =
+        message.attachments.iter().map(|a| (a.info.clone(), hash(&a.body))).collect();
+    let body = html.or(text).unwrap_or(BodyDigest::NONE);
+    let content = Content::of_promoted(&message.promoted, body);
+    Content { attachments: &attachments, ..content }.fingerprint()
 }
 
 struct Form(blake3::Hasher);

@@ -19,7 +19,9 @@ mod time;
 pub use change::{ChangeKey, LocalId, Pcl, PclOrder, SourceKey};
 pub use entry_id::{EntryObject, FolderEntryId, LongTermId, MessageEntryId};
 pub use error::{MapiError, MapiResult};
-pub use fingerprint::{BodyDigest, BodyKind, Content, Fingerprint, content_hash, folded_length};
+pub use fingerprint::{
+    BodyDigest, BodyKind, Content, Fingerprint, content_hash, fingerprint_of_mapi, folded_length,
+};
 pub use guid::{Guid, MailboxGuid, PropertySetGuid, ReplGuid, StoreGuid};
 pub use ids::{ChangeNumber, FolderId, GlobCnt, InstanceId, MessageId, ReplId};
 pub use message::{
@@ -29,6 +31,7 @@ pub use message::{
 pub use property::{NamedProperty, PropId, PropName, PropTag, PropType};
 pub use recipients::{Cell, RecipientTable, decode_recipients, encode_recipients};
 pub use time::FileTime;
+pub(crate) use time::unix_seconds;
 
 /// Encodes text as the `U` columns hold it: UTF-16LE without a terminator. Source: exchange-store 12.2.
 pub fn to_utf16le(text: &str) -> Vec<u8> {

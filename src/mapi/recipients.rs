@@ -187,7 +187,7 @@ pub fn decode_recipients(bytes: &[u8]) -> MapiResult<Vec<Recipient>> {
         let number = table.value(row, tags::RECIPIENT_TYPE).and_then(|b| b.try_into().ok());
         let number = number.map_or(0, i32::from_le_bytes);
         let Some(kind) = RecipientKind::from_i32(number) else {
-            return refused("recipient type", u64::from(number.cast_unsigned()));
+            return refused("recipient type", u64::from(u32::from_le_bytes(number.to_le_bytes())));
         };
         let text = |tag| table.value(row, tag).map(from_utf16le).unwrap_or_default();
         let party = Party {
