@@ -8,6 +8,7 @@
 //! | [`recover`] | which items the target has already, and what is to be done about each |
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
+//! | [`stm`] | the streaming file beside a database: runs, space, checksums |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
 //! | [`io`] | the only place that touches files |
 //!
@@ -20,3 +21,4 @@ pub mod mail;
 pub mod mapi;
 pub mod recover;
 pub mod stm;
+pub mod store;

@@ -48,11 +48,13 @@ pub use chunk::{Chunk, PageState};
 pub use file::StmFile;
 pub use pair::{create_stm, stm_path, verify_pair};
 pub use read::StreamReader;
+pub(crate) use read::first_bad_page;
 pub use rows::{Cell, Draft, Fields, NamedTable, column_of, prefix_end};
 pub use run::{Run, SlvInfo, StmPgno};
 pub use space::SpaceMap;
 pub use tables::{Owner, OwnerRow, StmTables, owner_table, read_owner_row, space_table};
 pub use write::StmWriter;
+pub(crate) use write::check_length;
 
 /// Bytes of a page.
 pub const PAGE_BYTES: usize = 4096;

@@ -198,6 +198,19 @@ impl StmWriter {
         Ok(StreamReader::new(writer.forest().pager(), &self.tables, &self.file))
     }
 
+    /// The file; what was written last may still be gathered, see [`Self::flush`].
+    pub fn file(&self) -> &StmFile {
+        &self.file
+    }
+
+    /// Writes what is gathered, so that it can be read.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn flush(&mut self) -> EseResult<()> {
+        self.file.flush()
+    }
+
     /// Brings the space table up to date, as part of the commit that is being prepared.
     ///
     /// # Errors
