@@ -67,7 +67,6 @@ pub(crate) const FOLDER_FLAGS: &str = "L66a8";
 pub(crate) const COMMIT_TIME_MAX: &str = "T670a";
 pub(crate) const OLDEST_DELETED: &str = "T6642";
 pub(crate) const SPECIAL_FOLDERS: &str = "MN36d8";
-pub(crate) const SEARCH_RESTRICTION: &str = "N7e24";
 
 // Rows of folders.
 pub(crate) const ASSOCIATED: &str = "F67aa";

@@ -182,8 +182,8 @@ fn put_head(draft: &mut Draft<'_, '_>, instance: InstanceId, form: Form) {
         .i32(col::CONVERSION, form.number());
 }
 
-/// Whether two mails are the same but for what belongs to their items.
-fn is_equal(a: &MapiMessage, b: &MapiMessage) -> bool {
+/// Whether two mails are the same but for what belongs to their items. Recursion follows `mail`, whose depth was checked.
+fn is_equal(stored: &MapiMessage, mail: &MapiMessage) -> bool {
     let bare = |mail: &MapiMessage| {
         let mut promoted = mail.promoted.clone();
         promoted.flags = crate::mapi::ItemFlags::empty();
@@ -191,10 +191,23 @@ fn is_equal(a: &MapiMessage, b: &MapiMessage) -> bool {
         promoted
     };
     let without = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    bare(a) == bare(b)
-        && a.transport_headers == b.transport_headers
-        && without(&a.body_text) == without(&b.body_text)
-        && without(&a.body_html) == without(&b.body_html)
-        && a.recipients_blob == b.recipients_blob
-        && a.attachments == b.attachments
+    let attachments = || stored.attachments.iter().zip(&mail.attachments);
+    bare(stored) == bare(mail)
+        && stored.transport_headers == mail.transport_headers
+        && without(&stored.body_text) == without(&mail.body_text)
+        && without(&stored.body_html) == without(&mail.body_html)
+        && stored.recipients_blob == mail.recipients_blob
+        && stored.attachments.len() == mail.attachments.len()
+        && attachments().all(|(a, b)| a.info == b.info && is_equal_body(&a.body, &b.body))
+}
+
+fn is_equal_body(stored: &AttachmentBody, body: &AttachmentBody) -> bool {
+    match (stored, body) {
+        (AttachmentBody::Data(a), AttachmentBody::Data(b)) => a == b,
+        (
+            AttachmentBody::Message { message: a, mime },
+            AttachmentBody::Message { message: b, mime: other },
+        ) => mime == other && is_equal(a, b),
+        _ => false,
+    }
 }
