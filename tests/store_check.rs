@@ -94,7 +94,7 @@ impl Play {
                     .push(writer.insert_mime(folder, &promoted(number, &bytes), &bytes).unwrap());
             }
             4 | 5 => {
-                let mail = mapi(number, bytes.len().min(20_000), number % 2 == 0);
+                let mail = mapi(number, bytes.len().min(20_000), number.is_multiple_of(2));
                 self.items.push(writer.insert_mapi(folder, &mail).unwrap());
             }
             6 => self.items.push(writer.copy_item(self.items[at], folder).unwrap()),
@@ -114,7 +114,7 @@ impl Play {
                 writer.delete_item(gone).unwrap();
                 self.deleted.remove(&gone);
             }
-            10 => writer.set_read(self.items[at], number % 2 == 0).unwrap(),
+            10 => writer.set_read(self.items[at], number.is_multiple_of(2)).unwrap(),
             _ => writer.edit_item(self.items[at], &promoted(number, &bytes), &bytes).unwrap(),
         }
     }

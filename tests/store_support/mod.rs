@@ -115,7 +115,7 @@ pub fn promoted(number: u32, mime: &[u8]) -> Promoted {
         attachments,
         text_length: 17,
         mime_type: "text/plain".into(),
-        flags: if number % 2 == 0 {
+        flags: if number.is_multiple_of(2) {
             ItemFlags::READ | ItemFlags::FLAGGED
         } else {
             ItemFlags::empty()
