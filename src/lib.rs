@@ -9,7 +9,6 @@
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
 //! | [`store`] | the mailbox store: mailboxes, folders, items, shared contents, counters |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
-//! | [`stm`] | the streaming file beside a database: runs, space, checksums |
 //! | [`stm`] | the streaming file beside a database: runs, space, page checksums, pairing |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
 //! | [`io`] | the only place that touches files |
