@@ -1,6 +1,6 @@
 //! The recovery engine: which items of the source are in the target already, and what is to be done about each.
 //!
-//! So far its core: pairing ([`pair`]) and deciding ([`decide`]). Both are pure: they see a few numbers of each item, never a
+//! So far its core: pairing ([`mod@pair`]) and deciding ([`mod@decide`]). Both are pure: they see a few numbers of each item, never a
 //! store, and ask for fingerprints only where cheaper keys collide. So the plain and the parallel way of recovering, a dry
 //! run and a run, cannot disagree. Source: recover-semantics 5, 6, 8, 14.
 

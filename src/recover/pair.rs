@@ -57,8 +57,10 @@ pub enum Scope {
     Folders,
 }
 
-/// Pairs `source` with `target`. `fingerprint` computes the content fingerprint (P) of an item; `None` when its content
-/// cannot be read.
+/// Computes the content fingerprint (P) of an item; `None` when its content cannot be read.
+pub type ReadContent<'f, E> = dyn FnMut(Side, &Item) -> Result<Option<Fingerprint>, E> + 'f;
+
+/// Pairs `source` with `target`.
 ///
 /// # Errors
 /// What `fingerprint` reports.
@@ -69,7 +71,7 @@ pub fn pair_items<E>(
     source: &[Item],
     target: &[Item],
     scope: Scope,
-    fingerprint: &mut dyn FnMut(Side, &Item) -> Result<Option<Fingerprint>, E>,
+    fingerprint: &mut ReadContent<'_, E>,
 ) -> Result<Pairing, E> {
     assert!(source.len().max(target.len()) < u32::MAX as usize, "too many items");
     let mut state = State {
@@ -116,7 +118,7 @@ pub fn pair_items<E>(
 /// Fingerprints, each computed once and only when asked for.
 struct Contents<'f, E> {
     known: HashMap<(Side, u32), Option<Fingerprint>>,
-    compute: &'f mut dyn FnMut(Side, &Item) -> Result<Option<Fingerprint>, E>,
+    compute: &'f mut ReadContent<'f, E>,
 }
 
 impl<E> Contents<'_, E> {

@@ -1,0 +1,367 @@
+//! Rows by column name: making them, reading them, and the keys that find them.
+//!
+//! For tables whose columns are known by name and not by number: the tables of the streaming file, and those of the
+//! mailbox store. Values are bytes as stored; what they mean is the caller's affair.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::column::{ColumnDef, Lid};
+use crate::ese::table::fields::FieldReader;
+use crate::ese::table::key::{IndexDef, KeyBuilder};
+use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::rows::Row;
+use crate::ese::table::schema::TableDef;
+use crate::ese::table::write::{DatabaseWriter, FieldValue};
+use crate::ese::txn::Pages;
+
+/// A table and the places of its columns.
+#[derive(Debug, Clone)]
+pub struct NamedTable {
+    def: Arc<TableDef>,
+    places: HashMap<String, usize>,
+}
+
+impl NamedTable {
+    /// The table that `def` describes.
+    pub fn new(def: Arc<TableDef>) -> Self {
+        let places = def.columns.iter().enumerate();
+        let places = places.map(|(at, column)| (column.name.clone(), at)).collect();
+        Self { def, places }
+    }
+
+    /// The definition.
+    pub fn def(&self) -> &TableDef {
+        &self.def
+    }
+
+    /// Whether the table has a column of this name.
+    pub fn has(&self, column: &str) -> bool {
+        self.places.contains_key(column)
+    }
+
+    /// The column of this name.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when the table lacks it: it was made by something else.
+    pub fn column(&self, name: &str) -> EseResult<&ColumnDef> {
+        column_of(&self.def, self.place(name)?, name)
+    }
+
+    fn place(&self, name: &str) -> EseResult<usize> {
+        self.places.get(name).copied().ok_or_else(|| missing(&self.def, name))
+    }
+
+    /// The key, or the beginning of one, of the rows whose first columns of the primary index have these values.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when there is no primary index, or a value does not fit its column.
+    pub fn key(&self, values: &[Option<&[u8]>]) -> EseResult<Vec<u8>> {
+        let primary = self.def.primary.as_ref();
+        self.key_in(primary.ok_or_else(|| missing(&self.def, "primary index"))?, values)
+    }
+
+    /// The same in a secondary index.
+    ///
+    /// # Errors
+    /// As [`Self::key`].
+    pub fn index_key(&self, index: &str, values: &[Option<&[u8]>]) -> EseResult<Vec<u8>> {
+        self.key_in(self.index(index)?, values)
+    }
+
+    /// The secondary index of this name.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when the table lacks it.
+    pub fn index(&self, name: &str) -> EseResult<&IndexDef> {
+        self.def.index(name).ok_or_else(|| missing(&self.def, name))
+    }
+
+    fn key_in(&self, index: &IndexDef, values: &[Option<&[u8]>]) -> EseResult<Vec<u8>> {
+        let mut key = KeyBuilder::new(index);
+        for (segment, value) in index.segments.iter().zip(values) {
+            let column = self.def.columns.iter().find(|column| column.fid == segment.fid);
+            let column = column.ok_or_else(|| missing(&self.def, &index.name))?;
+            key.push(column, segment.descending, *value)?;
+        }
+        Ok(key.as_bytes().to_vec())
+    }
+}
+
+/// The column at a place that was looked up by `name`.
+///
+/// # Errors
+/// [`EseError::Corrupt`] when there is none.
+pub fn column_of<'t>(def: &'t TableDef, place: usize, name: &str) -> EseResult<&'t ColumnDef> {
+    def.columns.get(place).ok_or_else(|| missing(def, name))
+}
+
+fn missing(def: &TableDef, name: &str) -> EseError {
+    EseError::corrupt_bytes(format!("there is no {name}; the table was made by another program"))
+        .in_object(&def.name)
+}
+
+/// The first key after all that begin with `prefix`; `None` when every later key does.
+pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
+    let kept = prefix.iter().rposition(|byte| *byte != 0xff)?;
+    let mut end = prefix.get(..=kept)?.to_vec();
+    *end.last_mut()? += 1;
+    Some(end)
+}
+
+/// The value of one column of a row to be written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Cell<'v> {
+    /// NULL, or unchanged in an update.
+    #[default]
+    Empty,
+    /// NULL, also in an update.
+    Null,
+    /// One value.
+    One(Cow<'v, [u8]>),
+    /// Several.
+    Many(Vec<Cow<'v, [u8]>>),
+    /// A long value that the table holds already.
+    Shared(Lid),
+}
+
+/// A row to be written, or changes of one.
+#[derive(Debug, Clone)]
+pub struct Draft<'t, 'v> {
+    table: &'t NamedTable,
+    cells: Vec<Cell<'v>>,
+}
+
+impl<'t, 'v> Draft<'t, 'v> {
+    /// A row without values.
+    pub fn new(table: &'t NamedTable) -> Self {
+        let cells = vec![Cell::Empty; table.def.columns.len()];
+        Self { table, cells }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &'t NamedTable {
+        self.table
+    }
+
+    /// Sets a column.
+    ///
+    /// # Panics
+    /// When the table has no such column; tables are checked when a store is opened.
+    pub fn set(&mut self, column: &str, cell: Cell<'v>) -> &mut Self {
+        let place = self.table.places.get(column);
+        let slot = place.and_then(|place| self.cells.get_mut(*place));
+        *slot.unwrap_or_else(|| panic!("{} has no column {column}", self.table.def.name)) = cell;
+        self
+    }
+
+    /// The cell of a column; [`Cell::Empty`] when it was not set.
+    pub fn cell(&self, column: &str) -> &Cell<'v> {
+        let place = self.table.places.get(column);
+        place.and_then(|place| self.cells.get(*place)).unwrap_or(&Cell::Empty)
+    }
+
+    /// Sets a column to bytes.
+    pub fn bytes(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
+        self.set(column, Cell::One(value.into()))
+    }
+
+    /// Sets a column to bytes unless they are empty.
+    pub fn filled(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
+        let value = value.into();
+        if value.is_empty() { self } else { self.set(column, Cell::One(value)) }
+    }
+
+    /// Sets a Long column.
+    pub fn i32(&mut self, column: &str, value: i32) -> &mut Self {
+        self.bytes(column, value.to_le_bytes().to_vec())
+    }
+
+    /// Sets a Currency column.
+    pub fn i64(&mut self, column: &str, value: i64) -> &mut Self {
+        self.bytes(column, value.to_le_bytes().to_vec())
+    }
+
+    /// Sets a Bit column.
+    pub fn bit(&mut self, column: &str, value: bool) -> &mut Self {
+        self.bytes(column, vec![if value { 0xff } else { 0 }])
+    }
+
+    /// The cells with the names of their columns, in the table's order.
+    pub fn cells(&self) -> impl Iterator<Item = (&ColumnDef, &Cell<'v>)> {
+        self.table.def.columns.iter().zip(&self.cells)
+    }
+
+    /// The values in the order of the table's columns, as a table loader takes them.
+    pub fn values(&self) -> Vec<FieldValue<'_>> {
+        self.cells.iter().map(value_of).collect()
+    }
+
+    /// Inserts the row; answers its bookmark.
+    ///
+    /// # Errors
+    /// As [`DatabaseWriter::insert`].
+    pub fn insert(&self, writer: &mut DatabaseWriter) -> EseResult<Vec<u8>> {
+        writer.insert(&self.table.def, &self.values())
+    }
+
+    /// Changes the columns that are set in the row at `bookmark`; answers its new bookmark.
+    ///
+    /// # Errors
+    /// As [`DatabaseWriter::update`].
+    pub fn update(&self, writer: &mut DatabaseWriter, bookmark: &[u8]) -> EseResult<Vec<u8>> {
+        let set = self.cells.iter().enumerate().filter(|(_, cell)| **cell != Cell::Empty);
+        let changes: Vec<_> = set.map(|(place, cell)| (place, value_of(cell))).collect();
+        writer.update(&self.table.def, bookmark, &changes)
+    }
+}
+
+fn value_of<'c>(cell: &'c Cell<'_>) -> FieldValue<'c> {
+    match cell {
+        Cell::Empty | Cell::Null => FieldValue::Null,
+        Cell::One(bytes) => FieldValue::Bytes(bytes),
+        Cell::Many(values) => {
+            FieldValue::Many(values.iter().map(|value| FieldValue::Bytes(value)).collect())
+        }
+        Cell::Shared(lid) => FieldValue::Shared(*lid),
+    }
+}
+
+/// The values of one row, by column name.
+#[derive(Debug)]
+pub struct Fields<'r, 'd, P: Pages + ?Sized> {
+    row: Row<'r>,
+    table: &'r NamedTable,
+    reader: &'r FieldReader<'d, P>,
+}
+
+impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
+    /// The values of `row`, a row of `table`.
+    pub fn new(row: Row<'r>, table: &'r NamedTable, reader: &'r FieldReader<'d, P>) -> Self {
+        Self { row, table, reader }
+    }
+
+    /// The row.
+    pub fn row(&self) -> &Row<'r> {
+        &self.row
+    }
+
+    /// The first value of a column; `None` for NULL.
+    ///
+    /// # Errors
+    /// As [`FieldReader::first`].
+    pub fn bytes(&self, column: &str) -> EseResult<Option<Cow<'r, [u8]>>> {
+        let place = self.table.place(column)?;
+        self.reader.first(&self.row, column_of(&self.table.def, place, column)?)
+    }
+
+    /// The first value of a column, or nothing.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`].
+    pub fn bytes_or_empty(&self, column: &str) -> EseResult<Vec<u8>> {
+        Ok(self.bytes(column)?.map_or(Vec::new(), Cow::into_owned))
+    }
+
+    /// All values of a column.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`]; the first error of any value.
+    pub fn all(&self, column: &str) -> EseResult<Vec<Vec<u8>>> {
+        let mut values = Vec::new();
+        let mut failed = None;
+        self.reader.each(&self.row, self.table.column(column)?, &mut |value| match value {
+            Ok(value) => values.push(value.into_owned()),
+            Err(error) => failed = failed.take().or(Some(error)),
+        });
+        failed.map_or(Ok(values), Err)
+    }
+
+    /// A value of exactly so many bytes.
+    ///
+    /// # Errors
+    /// As [`Self::bytes`]; [`EseError::Corrupt`] for another length.
+    pub fn array<const N: usize>(&self, column: &str) -> EseResult<Option<[u8; N]>> {
+        let Some(bytes) = self.bytes(column)? else { return Ok(None) };
+        let array = bytes.as_ref().try_into().map_err(|_| {
+            let reason = format!("{} bytes where {N} are expected", bytes.len());
+            self.corrupt(column, reason)
+        });
+        array.map(Some)
+    }
+
+    /// A Long; 0 for NULL.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn i32(&self, column: &str) -> EseResult<i32> {
+        Ok(self.array(column)?.map_or(0, i32::from_le_bytes))
+    }
+
+    /// A Long that may be NULL.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn i32_or_null(&self, column: &str) -> EseResult<Option<i32>> {
+        Ok(self.array(column)?.map(i32::from_le_bytes))
+    }
+
+    /// A Currency; 0 for NULL.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn i64(&self, column: &str) -> EseResult<i64> {
+        Ok(self.i64_or_null(column)?.unwrap_or(0))
+    }
+
+    /// A Currency that may be NULL.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn i64_or_null(&self, column: &str) -> EseResult<Option<i64>> {
+        Ok(self.array(column)?.map(i64::from_le_bytes))
+    }
+
+    /// A Bit; false for NULL.
+    ///
+    /// # Errors
+    /// As [`Self::array`].
+    pub fn bit(&self, column: &str) -> EseResult<bool> {
+        Ok(self.array::<1>(column)?.is_some_and(|byte| byte != [0]))
+    }
+
+    /// The number of a column's value in the long-value tree, when it stands there.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when the field is broken.
+    pub fn separated(&self, column: &str) -> EseResult<Option<Lid>> {
+        match self.row.get(self.table.column(column)?)? {
+            FieldValues::One(Stored::Separated(lid)) => Ok(Some(lid)),
+            _ => Ok(None),
+        }
+    }
+
+    /// A broken rule in the value of a column, with its place.
+    pub fn corrupt(&self, column: &str, reason: impl Into<String>) -> EseError {
+        let error = EseError::corrupt_bytes(reason);
+        match self.table.column(column) {
+            Ok(column) => self.row.place(error, column),
+            Err(_) => error.in_object(&self.table.def.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_comes_after_all_that_begin_with_it() {
+        assert_eq!(prefix_end(&[1, 2]), Some(vec![1, 3]));
+        assert_eq!(prefix_end(&[1, 0xff, 0xff]), Some(vec![2]));
+        assert_eq!(prefix_end(&[0xff]), None);
+        assert_eq!(prefix_end(&[]), None);
+    }
+}

@@ -1,0 +1,302 @@
+//! A folder as its row has it, and the tree that the folders of a mailbox make.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::ese::error::EseResult;
+use crate::ese::txn::Pages;
+use crate::mapi::{ChangeKey, ChangeNumber, FileTime, FolderId, Pcl, SourceKey};
+use crate::stm::Fields;
+
+use super::codec::{Ids, decoded, fold_name};
+use super::counts::FolderCounts;
+use super::schema::columns as col;
+
+/// Levels of folders below the root; deeper ones are orphans. Source: recover-semantics F16.
+pub const DEPTH_MAX: usize = 300;
+
+/// What kind of folder it is (`L3601`). Source: exchange-store 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FolderKind {
+    /// Root of a mailbox: 0.
+    Root,
+    /// Ordinary: 1.
+    Generic,
+    /// Search folder, whose rows are links: 2.
+    Search,
+    /// Another number.
+    Other(i32),
+}
+
+impl FolderKind {
+    /// The stored number.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Root => 0,
+            Self::Generic => 1,
+            Self::Search => 2,
+            Self::Other(number) => number,
+        }
+    }
+
+    /// The kind of a stored number.
+    pub fn from_number(number: i32) -> Self {
+        match number {
+            0 => Self::Root,
+            1 => Self::Generic,
+            2 => Self::Search,
+            other => Self::Other(other),
+        }
+    }
+}
+
+/// A folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Folder {
+    /// Its id.
+    pub id: FolderId,
+    /// The folder that holds it; none for a root.
+    pub parent: Option<FolderId>,
+    /// The root of its mailbox.
+    pub root: FolderId,
+    /// What kind it is.
+    pub kind: FolderKind,
+    /// Name to show.
+    pub name: String,
+    /// Comment.
+    pub comment: String,
+    /// Container class; empty when it has none.
+    pub class: String,
+    /// Its counters.
+    pub counts: FolderCounts,
+    /// Number of folders in it.
+    pub subfolders: i64,
+    /// Creation.
+    pub created: Option<FileTime>,
+    /// Last modification of the folder itself.
+    pub modified: Option<FileTime>,
+    /// Latest change of an item in it (`T670a`).
+    pub commit_time_max: Option<FileTime>,
+    /// Next article number.
+    pub next_article: i32,
+    /// Items that were ever deleted from it; wraps.
+    pub deleted_total: i32,
+    /// Last change of the folder itself.
+    pub change: Option<ChangeNumber>,
+    /// The same, globally.
+    pub change_key: Option<ChangeKey>,
+    /// Changes that it contains.
+    pub pcl: Pcl,
+    /// Where it was born.
+    pub source_key: Option<SourceKey>,
+}
+
+impl Folder {
+    pub(crate) fn read<P: Pages + ?Sized>(fields: &Fields<'_, '_, P>) -> EseResult<Self> {
+        Ok(Self {
+            id: fields.folder_id(col::FOLDER)?,
+            parent: fields.folder_id_or_null(col::PARENT)?,
+            root: fields.folder_id(col::ROOT)?,
+            kind: FolderKind::from_number(fields.i32(col::FOLDER_TYPE)?),
+            name: fields.text(col::NAME)?,
+            comment: fields.text(col::COMMENT)?,
+            class: fields.narrow_text(col::CLASS)?,
+            counts: FolderCounts::read(fields)?,
+            subfolders: fields.i32(col::SUBFOLDER_COUNT)?.into(),
+            created: fields.time(col::CREATED)?,
+            modified: fields.time(col::MODIFIED)?,
+            commit_time_max: fields.time(col::COMMIT_TIME_MAX)?,
+            next_article: fields.i32(col::NEXT_ARTICLE)?,
+            deleted_total: fields.i32(col::DELETED_TOTAL)?,
+            change: fields.change_number(col::CHANGE)?,
+            change_key: decoded(fields, col::CHANGE_KEY, ChangeKey::from_bytes)?,
+            pcl: decoded(fields, col::PCL, Pcl::from_bytes)?.unwrap_or_default(),
+            source_key: decoded(fields, col::SOURCE_KEY, SourceKey::from_bytes)?,
+        })
+    }
+}
+
+/// The folders of one mailbox as a tree. Always ends: cycles and folders without a way to the root are orphans.
+#[derive(Debug, Clone, Default)]
+pub struct FolderTree {
+    folders: Vec<Folder>,
+    /// Places in `folders`, parents before children, with the depth of each.
+    order: Vec<(usize, usize)>,
+    orphans: Vec<usize>,
+    by_id: HashMap<FolderId, usize>,
+}
+
+impl FolderTree {
+    /// The tree of these folders below `root`; siblings in the order of their folded names.
+    pub fn new(root: FolderId, folders: Vec<Folder>) -> Self {
+        let mut children: HashMap<FolderId, Vec<usize>> = HashMap::new();
+        let mut by_id = HashMap::new();
+        for (place, folder) in folders.iter().enumerate() {
+            by_id.insert(folder.id, place);
+            if let Some(parent) = folder.parent.filter(|_| folder.id != root) {
+                children.entry(parent).or_default().push(place);
+            }
+        }
+        for siblings in children.values_mut() {
+            let key = |place: &usize| {
+                let folder = folders.get(*place);
+                folder.map(|folder| (fold_name(&folder.name), folder.id))
+            };
+            siblings.sort_by_cached_key(key);
+            siblings.reverse();
+        }
+        let mut tree = Self { folders, order: Vec::new(), orphans: Vec::new(), by_id };
+        let mut stack: Vec<(usize, usize)> =
+            tree.by_id.get(&root).map(|place| (*place, 0)).into_iter().collect();
+        let mut seen = HashSet::new();
+        while let Some((place, depth)) = stack.pop() {
+            let Some(folder) = tree.folders.get(place) else { continue };
+            if depth > DEPTH_MAX || !seen.insert(place) {
+                continue;
+            }
+            tree.order.push((place, depth));
+            let below = children.get(&folder.id).into_iter().flatten();
+            stack.extend(below.map(|place| (*place, depth + 1)));
+        }
+        tree.orphans = (0..tree.folders.len()).filter(|place| !seen.contains(place)).collect();
+        tree
+    }
+
+    /// The folders with their depth, the root first with depth 0, each before those in it.
+    pub fn iter(&self) -> impl Iterator<Item = (&Folder, usize)> {
+        self.order
+            .iter()
+            .filter_map(|(place, depth)| self.folders.get(*place).map(|folder| (folder, *depth)))
+    }
+
+    /// Folders that have no way to the root, or lie too deep.
+    pub fn orphans(&self) -> impl Iterator<Item = &Folder> {
+        self.orphans.iter().filter_map(|place| self.folders.get(*place))
+    }
+
+    /// The folder with this id.
+    pub fn get(&self, id: FolderId) -> Option<&Folder> {
+        self.by_id.get(&id).and_then(|place| self.folders.get(*place))
+    }
+
+    /// The folder of that name in `parent`; names compare as [`fold_name`] says.
+    pub fn child(&self, parent: FolderId, name: &str) -> Option<&Folder> {
+        let name = fold_name(name);
+        let mut folders = self.iter().map(|(folder, _)| folder);
+        folders.find(|folder| folder.parent == Some(parent) && fold_name(&folder.name) == name)
+    }
+
+    /// The names from below `top` down to the folder, joined by slashes; empty for `top` itself, and where `top` is not above.
+    /// A slash or backslash in a name has a backslash before it.
+    pub fn path(&self, id: FolderId, top: FolderId) -> String {
+        let mut names = Vec::new();
+        let mut at = Some(id);
+        for _ in 0..=DEPTH_MAX {
+            match at.filter(|id| *id != top).and_then(|id| self.get(id)) {
+                Some(folder) => {
+                    names.push(folder.name.replace('\\', "\\\\").replace('/', "\\/"));
+                    at = folder.parent;
+                }
+                None => break,
+            }
+        }
+        if at != Some(top) {
+            return String::new();
+        }
+        names.reverse();
+        names.join("/")
+    }
+}
+
+/// The names of a path as [`FolderTree::path`] writes it.
+pub fn split_path(path: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let mut characters = path.chars();
+    while let Some(c) = characters.next() {
+        let name = match c {
+            '/' => {
+                names.push(String::new());
+                continue;
+            }
+            '\\' => characters.next().unwrap_or('\\'),
+            other => other,
+        };
+        if let Some(last) = names.last_mut() {
+            last.push(name);
+        }
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapi::{GlobCnt, ReplId};
+
+    fn id(number: u64) -> FolderId {
+        FolderId::new(ReplId(1), GlobCnt::new(number).unwrap())
+    }
+
+    fn folder(number: u64, parent: Option<u64>, name: &str) -> Folder {
+        Folder {
+            id: id(number),
+            parent: parent.map(id),
+            root: id(1),
+            kind: FolderKind::Generic,
+            name: name.to_owned(),
+            comment: String::new(),
+            class: String::new(),
+            counts: FolderCounts::default(),
+            subfolders: 0,
+            created: None,
+            modified: None,
+            commit_time_max: None,
+            next_article: 1,
+            deleted_total: 0,
+            change: None,
+            change_key: None,
+            pcl: Pcl::default(),
+            source_key: None,
+        }
+    }
+
+    #[test]
+    fn parents_come_before_children_and_siblings_by_name() {
+        let folders = vec![
+            folder(4, Some(2), "x/y"),
+            folder(3, Some(1), "b"),
+            folder(2, Some(1), "A"),
+            folder(1, None, "root"),
+        ];
+        let tree = FolderTree::new(id(1), folders);
+        let names: Vec<_> = tree.iter().map(|(f, depth)| (f.name.as_str(), depth)).collect();
+        assert_eq!(names, [("root", 0), ("A", 1), ("x/y", 2), ("b", 1)]);
+        assert_eq!(tree.path(id(4), id(1)), "A/x\\/y");
+        assert_eq!(split_path("A/x\\/y"), ["A", "x/y"]);
+        assert_eq!(tree.path(id(1), id(1)), "");
+        assert_eq!(tree.child(id(1), "a").unwrap().id, id(2));
+    }
+
+    #[test]
+    fn cycles_and_lost_folders_are_orphans() {
+        let folders = vec![
+            folder(1, Some(5), "root"),
+            folder(5, Some(6), "a"),
+            folder(6, Some(5), "b"),
+            folder(7, Some(99), "lost"),
+            folder(8, Some(8), "its own parent"),
+        ];
+        let tree = FolderTree::new(id(1), folders);
+        assert_eq!(tree.iter().count(), 1);
+        assert_eq!(tree.orphans().count(), 4);
+        assert_eq!(tree.path(id(5), id(1)), "");
+    }
+
+    #[test]
+    fn folders_too_deep_are_orphans() {
+        let chain = (1..=400).map(|n| folder(n, (n > 1).then(|| n - 1), "f")).collect();
+        let tree = FolderTree::new(id(1), chain);
+        assert_eq!(tree.iter().count(), DEPTH_MAX + 1);
+        assert_eq!(tree.orphans().count(), 400 - DEPTH_MAX - 1);
+    }
+}

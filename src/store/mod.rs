@@ -1,0 +1,47 @@
+//! The mailbox store: mailboxes, folders, items, shared contents, attachments, ids and counters, over a database and its
+//! streaming file.
+//!
+//! Knows the schema and keeps it consistent: every counter of exchange-store 4, every reference count, every change number.
+//! Knows neither MIME nor files of mail (`mail` makes the values it stores), and decides nothing about what should be
+//! stored (`recover`). Errors are those of the layers below: I/O, corrupt, unsupported, refused. Sources: exchange-store 4, 6, 10, 12;
+//! design D3 to D7.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `schema` | tables, columns and indexes, as data |
+//! | `view`, `scan`, `codec` | reading: the same for [`Store`] and [`StoreWriter`] |
+//! | `mailbox`, `folder`, `item`, `content` | one row of each kind as a value |
+//! | `counts` | what an item adds to its folder's counters |
+//! | `roles` | well-known folders |
+//! | `identity` | GUIDs and signatures of a new store |
+//! | `read`, `write` | a store opened for reading, and for writing |
+//! | `check` | whether counters, references and streams of a store agree |
+
+pub mod check;
+mod codec;
+mod content;
+mod counts;
+mod folder;
+mod identity;
+mod item;
+mod mailbox;
+mod mapi_form;
+mod read;
+mod roles;
+mod scan;
+pub mod schema;
+mod view;
+mod write;
+
+pub use codec::fold_name;
+pub use content::{Attachment, Content, Form};
+pub use counts::{FolderCounts, ItemWeight, KindCounts};
+pub use folder::{DEPTH_MAX, Folder, FolderKind, FolderTree, split_path};
+pub use identity::{StoreIdentity, fresh_mailbox_guid};
+pub use item::{Headers, Item, ItemId};
+pub use mailbox::{Mailbox, MailboxProfile, Quotas};
+pub use read::{Store, is_store};
+pub use roles::{LOGON_ROLES, Role};
+pub use schema::Tables;
+pub use view::{Body, StoreInfo, View, Visit};
+pub use write::{ATTACHMENT_ROWS_MAX, NewFolder, StoreWriter, Stored};
