@@ -7,6 +7,9 @@
 mod cases;
 #[path = "check_rules/made.rs"]
 mod made;
+#[path = "support/random.rs"]
+#[allow(dead_code, reason = "other test programs use the rest of it")]
+mod random;
 mod real_data;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +19,8 @@ use dialtone::ese::check::{Finding, Severity, Summary, check, check_quick};
 use dialtone::ese::page::{PageEditor, PageFlags, PageView, Pgno, checksum};
 use dialtone::ese::table::key::{IndexKeys, index_has_unicode};
 use dialtone::ese::txn::Pages as _;
-use made::{BY_NUMBER, PATH, edit, leaf, page_of, sound};
+use made::{BY_NUMBER, PAGE, PATH, edit, leaf, page_of, sound, stamp};
+use random::Random;
 
 fn run(bytes: &[u8], quick: bool) -> (Summary, Vec<Finding>) {
     let volume = real_data::volume_with(Path::new(PATH), bytes);
@@ -192,4 +196,33 @@ fn unicode_leaf(bytes: &[u8]) -> Option<(String, u32)> {
         }
     }
     None
+}
+
+/// Lies with right checksums: whatever a page says, the check ends, soon, and says something.
+#[test]
+fn random_lies_never_end_a_check() {
+    let sound = sound();
+    let pages = sound.len() / PAGE - 2;
+    let mut random = Random::new(20_261_122);
+    let mut found = 0;
+    for round in 0..600 {
+        let mut bytes = sound.clone();
+        for _ in 0..=random.below(3) {
+            let pgno = 1 + random.below(pages) as u32;
+            // The header, the tags and the first nodes are where lies have the most power.
+            let at = match random.below(3) {
+                0 => random.below(40),
+                1 => PAGE - 1 - random.below(64),
+                _ => random.below(PAGE),
+            };
+            page_of(&mut bytes, pgno)[at] = random.below(256) as u8;
+            stamp(&mut bytes, pgno);
+        }
+        let start = std::time::Instant::now();
+        let (summary, findings) = run(&bytes, false);
+        assert!(start.elapsed().as_secs() < 10, "round {round} took {:?}", start.elapsed());
+        assert!(findings.len() < 1000, "round {round}: {summary:?}");
+        found += u64::from(!findings.is_empty());
+    }
+    assert!(found > 200, "only {found} of 600 lies were noticed");
 }
