@@ -15,7 +15,7 @@
 //! | `references` | which long values the records name |
 //! | `report` | counting findings and telling not too many of them |
 //!
-//! Memory: one byte for a page, [`references`] bounded in entries, an index never as a whole. What grows with the store is
+//! Memory: one byte for a page, references in batches of a bounded size, an index never as a whole. What grows with the store is
 //! only the catalog and, of damage, what is told.
 
 mod catalog;
