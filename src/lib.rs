@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
+//! | [`store`] | the mailbox store: mailboxes, folders, items, contents, ids, counters |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
 //! | [`stm`] | the streaming file beside a database: runs, space, checksums |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
