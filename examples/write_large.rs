@@ -1,7 +1,8 @@
 //! Builds one large database in one run, for measuring: `cargo run --release --example write_large -- FILE MEGABYTES`.
 //!
-//! Rows of about 600 bytes with a secondary index, and on every fourth row a long value of about 20 KB, so that most
-//! bytes are long values, as in a mailbox store.
+//! Rows of about 400 bytes with a secondary index, and on every fourth row a long value of 40 KB, so that most bytes are
+//! long values, as in a mailbox store. One independent reader refuses tables of more than 32,768 leaf pages; the rows of
+//! one gigabyte stay well below that.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use dialtone::ese::table::write::{
 use dialtone::io::RealVolume;
 
 /// Bytes that a row and its share of a long value take.
-const ROW_BYTES: u64 = 600 + 20_000 / 4;
+const ROW_BYTES: u64 = 400 + 40_000 / 4;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -36,13 +37,13 @@ fn main() -> Result<()> {
     let table = writer.create_table(&table)?;
     let mut loader = writer.load(&table)?;
     let noise: Vec<u8> =
-        (0..40_000u32).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
+        (0..80_000u32).map(|n| (n.wrapping_mul(0x9e37_79b1) >> 24) as u8).collect();
     for id in 0..(megabytes * 1_000_000 / ROW_BYTES) {
         let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes();
-        let start = (id % 20_000) as usize;
+        let start = (id % 40_000) as usize;
         let subject = format!("message {id:09} about nothing in particular");
         let body = if id % 4 == 0 {
-            FieldValue::Bytes(&noise[start..start + 20_000])
+            FieldValue::Bytes(&noise[start..start + 40_000])
         } else {
             FieldValue::Null
         };
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
             FieldValue::Bytes(&(id as i32).to_le_bytes()),
             FieldValue::Bytes(&hash),
             FieldValue::Bytes(subject.as_bytes()),
-            FieldValue::Bytes(&noise[start..start + 500]),
+            FieldValue::Bytes(&noise[start..start + 300]),
             body,
         ])?;
     }

@@ -5,10 +5,11 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
+//! | [`recover`] | which items the target has already, and what is to be done about each |
 //! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
-//! | [`store`] | the mailbox store: mailboxes, folders, items, contents, ids, counters |
+//! | [`store`] | the mailbox store: mailboxes, folders, items, shared contents, counters |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
-//! | [`stm`] | the streaming file beside a database: runs, space, checksums |
+//! | [`stm`] | the streaming file beside a database: runs, space, page checksums, pairing |
 //! | [`ese`] | ESE database files: pages, transactions, trees, tables. Knows nothing of mail |
 //! | [`io`] | the only place that touches files |
 //!
@@ -19,5 +20,6 @@ pub mod ese;
 pub mod io;
 pub mod mail;
 pub mod mapi;
+pub mod recover;
 pub mod stm;
 pub mod store;

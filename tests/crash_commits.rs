@@ -115,7 +115,7 @@ impl Played {
         let file = DatabaseFile::open(image, Path::new(PATH)).unwrap();
         assert_eq!(file.header().state(), DbState::Clean, "P6");
         assert_eq!(file.warnings(), [""; 0], "P6, P11");
-        assert_eq!(scan_pages(&file).unwrap(), [], "P10: no page is left half-written");
+        assert_eq!(scan_pages(&file), [], "P10: no page is left half-written");
         self.check(&file, index);
         index
     }

@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 use dialtone::ese::page::KeyParts;
 use dialtone::ese::table::column::{ColumnDef, ColumnFlags, ColumnType};
 use dialtone::ese::table::database::{Database, Table};
-use dialtone::ese::table::fields::{RowSource, VALUE_BYTES_MAX};
-use dialtone::ese::table::key::{IndexDef, IndexKeys, Key, KeyBuilder, index_has_unicode};
+use dialtone::ese::table::fields::VALUE_BYTES_MAX;
+use dialtone::ese::table::key::{IndexDef, IndexKeys, Key, index_has_unicode};
 use dialtone::ese::table::record::FieldValues;
 use dialtone::ese::table::schema::TableDef;
+use dialtone::ese::table::source::RecordSource;
 use dialtone::ese::table::value::{decode_value, hex_text};
 use dialtone::ese::txn::{DatabaseFile, Pages};
 use serde_json::{Map, Value as Json, json};
@@ -283,13 +284,13 @@ fn same_entries(place: &str, ours: &[Entry], theirs: &[Entry]) {
 fn keys_of(table: &Table<'_, DatabaseFile>, index: &IndexDef) -> Vec<Entry> {
     let fields = table.fields(VALUE_BYTES_MAX);
     let mut maker = IndexKeys::new(index, &table.def().columns).unwrap();
-    let prefix_bytes = KeyBuilder::source_bytes(index).unwrap_or(VALUE_BYTES_MAX);
+    let read = |lid, prefix_bytes| fields.long_values().read_prefix(lid, prefix_bytes);
     let mut all = Vec::new();
     let mut rows = table.rows();
     let mut found = rows.first().unwrap();
     while found {
         let row = rows.row().unwrap().unwrap();
-        let source = RowSource { row, table: table.def(), reader: &fields, prefix_bytes };
+        let source = RecordSource::new(row.record(), table.def(), &read);
         let mut keys: Vec<Key> = Vec::new();
         maker.keys(&source, &mut keys).unwrap();
         all.extend(keys.into_iter().map(|key| (key.0, row.bookmark().to_vec())));

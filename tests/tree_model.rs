@@ -277,3 +277,41 @@ fn a_tree_built_in_one_run_reads_like_one_filled_entry_by_entry() {
         check_space(&file, &[tree]);
     }
 }
+
+#[test]
+fn free_pages_in_hundreds_of_places_fill_a_space_tree_of_two_levels() {
+    let volume: Arc<dyn Volume> = Arc::new(MemoryVolume::new());
+    let mut forest = create(&volume);
+    let objid = forest.pager_mut().next_objid().unwrap();
+    let tree = forest.create_tree(DATABASE_ROOT, objid, TreeKind::Table, 4).unwrap();
+    let mut model = Model::new();
+    let key = |n: u32| n.to_be_bytes().to_vec();
+    // One entry a page, so that every second deletion frees a page with neighbours in use.
+    for n in 0..1400 {
+        let data = vec![n as u8; 3000];
+        forest.insert(&tree, &key(n), &data).unwrap();
+        model.insert((key(n), Vec::new()), data);
+    }
+    forest.commit().unwrap();
+    for n in (0..1400).step_by(2) {
+        forest.delete(&tree, &key(n), &[]).unwrap();
+        model.remove(&(key(n), Vec::new()));
+    }
+    forest.commit().unwrap();
+    let space = forest.space(tree.root).unwrap();
+    assert!(space.available.iter().count() > 400, "the free pages lie scattered");
+    let (_, available) = space.space_trees().unwrap();
+    let root = forest.page(available.root).unwrap();
+    assert!(!root.view().unwrap().is_leaf(), "the space tree has two levels");
+    // And back again: the free pages are taken, the space tree shrinks.
+    for n in (0..1400).step_by(2) {
+        let data = vec![7; 3000];
+        forest.insert(&tree, &key(n), &data).unwrap();
+        model.insert((key(n), Vec::new()), data);
+    }
+    forest.commit().unwrap();
+    forest.close().unwrap();
+    let file = DatabaseFile::open(&*volume, Path::new(PATH)).unwrap();
+    check_content(&file, &tree, &model);
+    check_space(&file, &[tree]);
+}

@@ -8,6 +8,7 @@
 //! | `types.edb` | every column type: fixed, variable, tagged, multi-valued; NULLs, defaults, an index on each |
 //! | `rows.edb` | 200,000 rows with four indexes, loaded in one run, then changed row by row |
 //! | `long-values.edb` | 2,000 long values up to 5 MB, 100 MB in all, some shared, some compressed |
+//! | `scattered.edb` | free pages in hundreds of places: space trees of two levels |
 //! | `random-00.edb` ... | ten made by random operations on several tables |
 //!
 //! The content depends on nothing but this program: the same files every time.
@@ -16,6 +17,7 @@ mod dice;
 mod long_values;
 mod operations;
 mod rows;
+mod scattered;
 mod types;
 
 use std::path::{Path, PathBuf};
@@ -55,6 +57,7 @@ fn main() -> Result<()> {
     types::write(&directory)?;
     rows::write(&directory)?;
     long_values::write(&directory)?;
+    scattered::write(&directory)?;
     for number in 0..10 {
         operations::write(&directory, number)?;
     }

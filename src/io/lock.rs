@@ -93,7 +93,7 @@ impl fmt::Display for Owner {
 #[derive(Debug)]
 struct FileLock {
     owner_path: PathBuf,
-    _locked: File,
+    locked: File,
 }
 
 impl Drop for FileLock {
@@ -101,6 +101,11 @@ impl Drop for FileLock {
         if let Err(error) = std::fs::remove_file(&self.owner_path) {
             let path = self.owner_path.display();
             tracing::warn!(%path, %error, "the owner's data of a released lock stays behind");
+        }
+        // Closing would do, but a child that another thread is just starting holds a copy of the descriptor until it
+        // executes its program, and the lock with it.
+        if let Err(error) = rustix::fs::flock(&self.locked, FlockOperation::Unlock) {
+            tracing::warn!(%error, "a lock is released late");
         }
     }
 }
@@ -124,7 +129,7 @@ pub(super) fn lock_file(path: &Path) -> IoResult<WriterLock> {
         if names_this_file(path, &file).map_err(|source| IoError::os(path, "look-up", source))? {
             replace_owner(&owner_path)
                 .map_err(|source| IoError::os(&owner_path, "write", source))?;
-            return Ok(WriterLock::new(FileLock { owner_path, _locked: file }));
+            return Ok(WriterLock::new(FileLock { owner_path, locked: file }));
         }
     }
     let source = io::Error::other("the file is replaced again and again");

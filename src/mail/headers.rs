@@ -69,10 +69,10 @@ fn finish<'a>(
 }
 
 fn close<'a>(headers: &mut Headers<'a>, field: Option<(&'a [u8], usize, usize)>, bytes: &'a [u8]) {
-    if let Some((name, start, end)) = field {
-        if headers.fields.len() < MAX_FIELDS {
-            headers.fields.push((name, bytes.get(start..end).unwrap_or_default()));
-        }
+    if let Some((name, start, end)) = field
+        && headers.fields.len() < MAX_FIELDS
+    {
+        headers.fields.push((name, bytes.get(start..end).unwrap_or_default()));
     }
 }
 

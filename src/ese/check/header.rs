@@ -45,10 +45,10 @@ fn check_copies(
         }
         copies.push(page);
     }
-    if let [primary, shadow] = copies.as_slice() {
-        if primary != shadow {
-            report.find(Severity::Warning, "header", None, None, "the two header copies differ");
-        }
+    if let [primary, shadow] = copies.as_slice()
+        && primary != shadow
+    {
+        report.find(Severity::Warning, "header", None, None, "the two header copies differ");
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ use crate::ese::page::checksum::Verdict;
 use crate::ese::table::column::Lid;
 use crate::ese::table::database::Database;
 use crate::ese::table::note::place_of;
-use crate::ese::txn::{DatabaseFile, Pages, scan_pages};
+use crate::ese::txn::{DatabaseFile, PageFinding, PageProblem, Pages, scan_pages};
 use crate::io::Volume;
 
 /// How bad a finding is.
@@ -148,11 +148,7 @@ pub fn check_quick(
     path: &Path,
     sink: &mut dyn FnMut(&Finding),
 ) -> EseResult<Summary> {
-    let file = DatabaseFile::open(volume, path)?;
-    let mut report = Report { sink, summary: Summary::default() };
-    header::check(&file, volume, &mut report)?;
-    checksums(&file, &mut report)?;
-    Ok(report.summary)
+    Ok(check_pages(volume, path, sink)?.summary)
 }
 
 /// Checks everything.
@@ -164,10 +160,7 @@ pub fn check(
     path: &Path,
     sink: &mut dyn FnMut(&Finding),
 ) -> EseResult<Summary> {
-    let file = DatabaseFile::open(volume, path)?;
-    let mut report = Report { sink, summary: Summary::default() };
-    header::check(&file, volume, &mut report)?;
-    checksums(&file, &mut report)?;
+    let mut report = check_pages(volume, path, sink)?;
     let database = match Database::open(volume, path) {
         Ok(database) => database,
         Err(error @ EseError::Io(_)) => return Err(error),
@@ -186,17 +179,31 @@ pub fn check(
     Ok(report.summary)
 }
 
-fn checksums(file: &DatabaseFile, report: &mut Report<'_>) -> EseResult<()> {
+/// What both kinds of check begin with.
+fn check_pages<'s>(
+    volume: &dyn Volume,
+    path: &Path,
+    sink: &'s mut dyn FnMut(&Finding),
+) -> EseResult<Report<'s>> {
+    let file = DatabaseFile::open(volume, path)?;
+    let mut report = Report { sink, summary: Summary::default() };
+    header::check(&file, volume, &mut report)?;
+    checksums(&file, &mut report);
+    Ok(report)
+}
+
+fn checksums(file: &DatabaseFile, report: &mut Report<'_>) {
     report.summary.pages += u64::from(file.last_page());
-    let mut findings = scan_pages(file)?;
+    let mut findings = scan_pages(file);
     findings.sort_unstable_by_key(|finding| finding.pgno);
-    for finding in findings {
-        let severity = match finding.verdict {
-            Verdict::Correctable { .. } => Severity::Warning,
-            _ => Severity::Error,
+    for PageFinding { pgno, problem } in findings {
+        let (severity, message) = match problem {
+            PageProblem::Checksum(verdict @ Verdict::Correctable { .. }) => {
+                (Severity::Warning, verdict.to_string())
+            }
+            PageProblem::Checksum(verdict) => (Severity::Error, verdict.to_string()),
+            PageProblem::Unreadable(reason) => (Severity::Error, reason),
         };
-        let message = finding.verdict.to_string();
-        report.find(severity, "checksum", None, Some(finding.pgno), message);
+        report.find(severity, "checksum", None, Some(pgno), message);
     }
-    Ok(())
 }

@@ -12,19 +12,18 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
 use crate::ese::table::column::{ColumnFlags, ColumnType};
 use crate::ese::table::database::{Database, Table};
-use crate::ese::table::fields::{FieldReader, RowSource};
-use crate::ese::table::key::{IndexDef, IndexKeys, Key, KeyBuilder, index_has_unicode};
+use crate::ese::table::fields::FieldReader;
+use crate::ese::table::key::{IndexDef, IndexKeys, Key, index_has_unicode};
 use crate::ese::table::record::{FieldValues, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::table::schema::TableDef;
+use crate::ese::table::source::RecordSource;
 use crate::ese::txn::DatabaseFile;
 
 /// Findings of one kind in one table that are told.
 const FINDINGS_MAX: usize = 20;
 /// Entries of an index that the second pass holds in memory, as 8-byte hashes.
 const NAMED_ENTRIES_MAX: u64 = 8 << 20;
-/// Longest part of a value that a key can take in.
-const PREFIX_BYTES: usize = 4096;
 
 /// The entries of an index as a whole: how many, and two sums of hashes, so that order does not matter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,6 +41,9 @@ impl Fingerprint {
             self.mixed_sum.wrapping_add((hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9));
     }
 }
+
+/// Is given key, bookmark and page of an index entry.
+type VisitEntry<'v> = dyn FnMut(&[u8], &[u8], Option<Pgno>) + 'v;
 
 fn hash_of(key: &[u8], bookmark: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -197,7 +199,9 @@ impl<'c, 's> TableCheck<'c, 's> {
 
     fn primary_key(&mut self, row: &Row<'_>, keys: Option<&mut IndexKeys<'_>>) {
         let Some(keys) = keys else { return };
-        let source = self.source(*row);
+        let long_values = self.fields.long_values();
+        let read = |lid, prefix_bytes| long_values.read_prefix(lid, prefix_bytes);
+        let source = RecordSource::new(row.record(), self.def, &read);
         match keys.single_key(&source) {
             Ok(key) if row.bookmark().compare(&key.0).is_eq() => {}
             Ok(_) => {
@@ -208,12 +212,6 @@ impl<'c, 's> TableCheck<'c, 's> {
         }
     }
 
-    fn source<'r>(&'r self, row: Row<'r>) -> RowSource<'r, 'c, DatabaseFile> {
-        let tuples = self.def.indexes.iter().any(|index| KeyBuilder::source_bytes(index).is_none());
-        let prefix_bytes = if tuples { usize::MAX } else { PREFIX_BYTES };
-        RowSource { row, table: self.def, reader: &self.fields, prefix_bytes }
-    }
-
     fn secondary_keys(
         &mut self,
         row: &Row<'_>,
@@ -221,16 +219,19 @@ impl<'c, 's> TableCheck<'c, 's> {
         fingerprints: &mut [Fingerprint],
     ) {
         let bookmark = row.bookmark().to_vec();
+        let read = |lid, prefix_bytes| self.table.long_values().read_prefix(lid, prefix_bytes);
+        let source = RecordSource::new(row.record(), self.def, &read);
         let mut found: Vec<Key> = Vec::new();
+        let mut failed = Vec::new();
         for (keys, print) in indexes.iter_mut().zip(fingerprints) {
             let Some(keys) = keys else { continue };
             found.clear();
-            let result = keys.keys(&self.source(*row), &mut found);
-            match result {
+            match keys.keys(&source, &mut found) {
                 Ok(()) => found.iter().for_each(|key| print.add(hash_of(&key.0, &bookmark))),
-                Err(error) => self.unreadable("key", &error),
+                Err(error) => failed.push(error),
             }
         }
+        failed.iter().for_each(|error| self.unreadable("key", error));
     }
 
     /// Compares an index as stored with what the records give.
@@ -246,18 +247,14 @@ impl<'c, 's> TableCheck<'c, 's> {
         let Some(computed) = computed.filter(|computed| *computed != stored) else { return };
         let message = format!("{} entries, the records give {}", stored.count, computed.count);
         self.report.error("index", &name, Some(index.root), message);
-        if stored.count.max(computed.count) <= NAMED_ENTRIES_MAX {
-            if let Err(error) = self.name_differences(index, &name) {
-                self.report.unreadable("index", &name, &error);
-            }
+        if stored.count.max(computed.count) <= NAMED_ENTRIES_MAX
+            && let Err(error) = self.name_differences(index, &name)
+        {
+            self.report.unreadable("index", &name, &error);
         }
     }
 
-    fn each_entry(
-        &self,
-        index: &IndexDef,
-        visit: &mut dyn FnMut(&[u8], &[u8], Option<Pgno>),
-    ) -> EseResult<()> {
+    fn each_entry(&self, index: &IndexDef, visit: &mut VisitEntry<'_>) -> EseResult<()> {
         let mut cursor = self.table.index(&index.name)?;
         let mut key = Vec::new();
         let mut is_on_entry = cursor.first()?;
@@ -281,12 +278,13 @@ impl<'c, 's> TableCheck<'c, 's> {
         let mut computed = HashSet::new();
         let mut missing = Vec::new();
         let mut keys = IndexKeys::new(index, &self.def.columns)?;
+        let read = |lid, prefix_bytes| self.table.long_values().read_prefix(lid, prefix_bytes);
         let mut cursor = self.table.rows();
         let mut is_on_row = cursor.first()?;
         while is_on_row {
             if let Some(row) = cursor.row()? {
                 let mut found = Vec::new();
-                keys.keys(&self.source(row), &mut found)?;
+                keys.keys(&RecordSource::new(row.record(), self.def, &read), &mut found)?;
                 let bookmark = row.bookmark().to_vec();
                 for key in found {
                     let hash = hash_of(&key.0, &bookmark);

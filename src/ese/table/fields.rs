@@ -7,9 +7,8 @@
 use std::borrow::Cow;
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::table::column::{ColumnClass, ColumnDef, Fid};
+use crate::ese::table::column::ColumnDef;
 use crate::ese::table::compress::decompress;
-use crate::ese::table::key::FieldSource;
 use crate::ese::table::long_value::LvReader;
 use crate::ese::table::record::{FieldValues, Stored};
 use crate::ese::table::rows::Row;
@@ -137,60 +136,5 @@ fn into_owned(value: Value<'_>) -> Value<'static> {
         Value::Guid(value) => Value::Guid(value),
         Value::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
         Value::Bytes(bytes) => Value::Bytes(Cow::Owned(bytes.into_owned())),
-    }
-}
-
-/// The values of one row, as key building asks for them.
-pub struct RowSource<'s, 'd, P: Pages + ?Sized> {
-    /// The row.
-    pub row: Row<'s>,
-    /// Its table.
-    pub table: &'s TableDef,
-    /// Where values are read.
-    pub reader: &'s FieldReader<'d, P>,
-    /// Bytes of a long value that count; the rest is left out.
-    pub prefix_bytes: usize,
-}
-
-impl<P: Pages + ?Sized> RowSource<'_, '_, P> {
-    fn column(&self, fid: Fid, template: bool) -> Option<&ColumnDef> {
-        let find = |derived: bool| {
-            let class = fid.class();
-            let wanted = (class, class == ColumnClass::Tagged && !derived, fid);
-            let columns = &self.table.columns;
-            let found = columns.binary_search_by_key(&wanted, ColumnDef::record_order);
-            found.ok().and_then(|at| columns.get(at))
-        };
-        find(template).or_else(|| find(!template))
-    }
-}
-
-impl<P: Pages + ?Sized> FieldSource for RowSource<'_, '_, P> {
-    fn value_count(&self, fid: Fid, template: bool) -> usize {
-        let Some(column) = self.column(fid, template) else { return 0 };
-        match self.row.get(column) {
-            Ok(FieldValues::Default) => usize::from(column.default_value().is_some()),
-            Ok(values) => values.len(),
-            // Asking for the value gives the error.
-            Err(_) => 1,
-        }
-    }
-
-    fn value(&self, fid: Fid, template: bool, nth: usize) -> EseResult<Option<Cow<'_, [u8]>>> {
-        let Some(column) = self.column(fid, template) else { return Ok(None) };
-        let bytes = match self.row.get(column)? {
-            FieldValues::Default => {
-                return Ok(column.default_value().filter(|_| nth == 0).map(Cow::Borrowed));
-            }
-            values => match values.get(nth) {
-                None => return Ok(None),
-                Some(Ok(Stored::Separated(lid))) => {
-                    let long_values = self.reader.long_values();
-                    long_values.read_prefix(lid, self.prefix_bytes).map(Cow::Owned)
-                }
-                Some(stored) => stored.and_then(|stored| self.reader.bytes(stored)),
-            },
-        };
-        bytes.map(Some).map_err(|error| self.row.place(error, column))
     }
 }

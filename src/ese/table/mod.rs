@@ -12,5 +12,6 @@ pub mod note;
 pub mod record;
 pub mod rows;
 pub mod schema;
+pub mod source;
 pub mod value;
 pub mod write;

@@ -5,7 +5,7 @@ use std::iter::Peekable;
 
 use super::descent::Target;
 use super::insert::{Step, check_length, not_found};
-use super::pack::{Division, Entry, divide, write_page};
+use super::pack::{Division, Entry, Packing, divide, write_page};
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::view::compare_parts;
@@ -122,7 +122,8 @@ impl Forest {
         if is_root && super::pack::fits_on_root(&entries, self.tag_0_bytes(leaf)?, area_bytes) {
             return self.rewrite_root_leaf(tree, &entries);
         }
-        let fits = !is_root && divide(&entries, area_bytes, Division::Full).len() <= 1;
+        let fits =
+            !is_root && divide(&entries, Packing::of(tree, area_bytes), Division::Full).len() <= 1;
         if !fits {
             let division = if is_append { Division::Full } else { Division::Halves };
             return self.replace_leaf(tree, leaf.pgno, branches, &entries, division);

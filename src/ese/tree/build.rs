@@ -1,7 +1,7 @@
 //! Building a tree from entries that arrive in order: whole leaf pages, filled to the last byte, branches above them.
 
 use super::insert::check_length;
-use super::pack::{Division, Entry, divide, fits_on_root, separator, write_page};
+use super::pack::{Division, Entry, Packing, divide, fits_on_root, separator, write_page};
 use super::space::SPACE_HEADER_BYTES;
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
@@ -236,7 +236,9 @@ impl TreeBuilder {
         let entries = super::pack::entries_of(&page.view())?;
         let area_bytes = forest.pager().page_size().data_bytes();
         if !fits_on_root(&entries, SPACE_HEADER_BYTES, area_bytes) {
-            debug_assert!(divide(&entries, area_bytes, Division::Full).len() == 1);
+            debug_assert!(
+                divide(&entries, Packing::of(&self.tree, area_bytes), Division::Full).len() == 1
+            );
             return Ok(false);
         }
         forest.rewrite_root_leaf(&self.tree, &entries)?;

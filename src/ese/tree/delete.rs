@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::descent::Target;
 use super::insert::{Step, not_found};
-use super::pack::{Division, Entry, divide, write_page};
+use super::pack::{Division, Entry, Packing, divide, write_page};
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::{PageEditor, PageFlags, Pgno};
@@ -81,7 +81,7 @@ impl Forest {
         if !entries.is_empty() {
             entries.extend(self.leaf_entries(tree, right)?);
             let area_bytes = self.pager.page_size().data_bytes();
-            if divide(&entries, area_bytes, Division::Full).len() > 1 {
+            if divide(&entries, Packing::of(tree, area_bytes), Division::Full).len() > 1 {
                 return Ok(());
             }
             let (previous, next) = self.links_of(tree, right)?;
@@ -138,7 +138,7 @@ impl Forest {
             last.key = bound;
         }
         let area_bytes = self.pager.page_size().data_bytes();
-        let fits = divide(&entries, area_bytes, Division::Full).len() == 1;
+        let fits = divide(&entries, Packing::of(tree, area_bytes), Division::Full).len() == 1;
         if !fits || !is_parent_of_leaf {
             // Last keys further down would have to follow the bound; rare enough to build all branches anew.
             return self.rebuild_branches(tree, Some(step.pgno));

@@ -1,7 +1,9 @@
 //! Inserting and replacing single entries, with splits upwards to the root.
 
 use super::descent::{Target, child_line, load};
-use super::pack::{Division, Entry, KEY_BYTES_MAX, divide, fits_on_root, separator, write_page};
+use super::pack::{
+    Division, Entry, KEY_BYTES_MAX, Packing, divide, fits_on_root, separator, write_page,
+};
 use super::space::SPACE_HEADER_BYTES;
 use super::{DEPTH_MAX, Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
@@ -162,7 +164,7 @@ impl Forest {
         division: Division,
     ) -> EseResult<()> {
         let area_bytes = self.pager.page_size().data_bytes();
-        let runs = divide(entries, area_bytes, division);
+        let runs = divide(entries, Packing::of(tree, area_bytes), division);
         let groups: Vec<&[Entry]> = runs.iter().map(|run| &entries[run.clone()]).collect();
         let is_root = branches.is_empty();
         let mut pages = Vec::with_capacity(groups.len());
@@ -268,7 +270,7 @@ impl Forest {
         entries: &[Entry],
     ) -> EseResult<()> {
         let area_bytes = self.pager.page_size().data_bytes();
-        let runs = divide(entries, area_bytes, Division::Halves);
+        let runs = divide(entries, Packing::of(tree, area_bytes), Division::Halves);
         let groups: Vec<&[Entry]> = runs.iter().map(|run| &entries[run.clone()]).collect();
         if groups.len() >= entries.len() {
             let reason = "the root has no room, or its keys are too long for branch pages";
@@ -338,7 +340,7 @@ impl Forest {
             }
             return self.raise_root_higher(tree, level, entries);
         }
-        let runs = divide(entries, area_bytes, Division::Halves);
+        let runs = divide(entries, Packing::of(tree, area_bytes), Division::Halves);
         let groups: Vec<&[Entry]> = runs.iter().map(|run| &entries[run.clone()]).collect();
         let mut pages = vec![step.pgno];
         while pages.len() < groups.len() {

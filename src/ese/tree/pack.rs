@@ -67,27 +67,46 @@ fn node_bytes(prefix: &[u8], entry: &Entry) -> usize {
     TAG_BYTES + 2 + entry.key.len() - saved + entry.data.len()
 }
 
-/// The common prefix of a page with these entries: the whole first key, unless a single entry fits only without.
-fn prefix_of(entries: &[Entry], area_bytes: usize) -> &[u8] {
-    match entries {
-        [] => &[],
-        [only] if TAG_BYTES + only.key.len() + node_bytes(&only.key, only) > area_bytes => &[],
-        [first, ..] => &first.key,
-    }
+/// How the pages of a tree are filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packing {
+    /// Bytes for tags and nodes on a page.
+    area_bytes: usize,
+    /// Whether keys share a prefix. The engine never compresses space trees, so neither do we (ese-physical 6.2).
+    shares_prefix: bool,
 }
 
-/// How many of `entries`, from the first on, fit on one page that is no root.
-fn fitting(entries: &[Entry], area_bytes: usize) -> usize {
-    let Some(first) = entries.first() else { return 0 };
-    if TAG_BYTES + first.key.len() + node_bytes(&first.key, first) > area_bytes {
-        return usize::from(TAG_BYTES + node_bytes(&[], first) <= area_bytes);
+impl Packing {
+    /// The packing of `tree` on pages with this many bytes for tags and nodes.
+    pub fn of(tree: &Tree, area_bytes: usize) -> Self {
+        Self { area_bytes, shares_prefix: !tree.is_space }
     }
-    let mut used = TAG_BYTES + first.key.len();
-    let fits = |entry: &&Entry| {
-        used += node_bytes(&first.key, entry);
-        used <= area_bytes
-    };
-    entries.iter().take_while(fits).count()
+
+    /// The common prefix of a page with these entries: the whole first key, unless a single entry fits only without.
+    fn prefix_of(self, entries: &[Entry]) -> &[u8] {
+        match entries {
+            [first, rest @ ..] if self.shares_prefix => {
+                let bytes = TAG_BYTES + first.key.len() + node_bytes(&first.key, first);
+                if rest.is_empty() && bytes > self.area_bytes { &[] } else { &first.key }
+            }
+            _ => &[],
+        }
+    }
+
+    /// How many of `entries`, from the first on, fit on one page that is no root.
+    fn fitting(self, entries: &[Entry]) -> usize {
+        let Some(first) = entries.first() else { return 0 };
+        let prefix: &[u8] = if self.shares_prefix { &first.key } else { &[] };
+        if TAG_BYTES + prefix.len() + node_bytes(prefix, first) > self.area_bytes {
+            return usize::from(TAG_BYTES + node_bytes(&[], first) <= self.area_bytes);
+        }
+        let mut used = TAG_BYTES + prefix.len();
+        let fits = |entry: &&Entry| {
+            used += node_bytes(prefix, entry);
+            used <= self.area_bytes
+        };
+        entries.iter().take_while(fits).count()
+    }
 }
 
 /// Whether `entries` fit on a root page whose tag 0 has `header_bytes`; keys are whole there.
@@ -101,14 +120,14 @@ pub fn fits_on_root(entries: &[Entry], header_bytes: usize, area_bytes: usize) -
 /// # Panics
 /// When a single entry does not fit on a page. Lengths of new keys and data are checked first, and an entry of a page
 /// that keeps the rules fits on one by itself.
-pub fn divide(entries: &[Entry], area_bytes: usize, division: Division) -> Vec<Range<usize>> {
+pub fn divide(entries: &[Entry], packing: Packing, division: Division) -> Vec<Range<usize>> {
     let mut runs = Vec::new();
     match division {
-        Division::Halves => halve(entries, 0, area_bytes, &mut runs),
+        Division::Halves => halve(entries, 0, packing, &mut runs),
         Division::Full => {
             let mut start = 0;
             while start < entries.len() {
-                let count = fitting(&entries[start..], area_bytes);
+                let count = packing.fitting(&entries[start..]);
                 assert!(count > 0, "an entry is longer than a page");
                 runs.push(start..start + count);
                 start += count;
@@ -118,8 +137,8 @@ pub fn divide(entries: &[Entry], area_bytes: usize, division: Division) -> Vec<R
     runs
 }
 
-fn halve(entries: &[Entry], offset: usize, area_bytes: usize, runs: &mut Vec<Range<usize>>) {
-    if fitting(entries, area_bytes) == entries.len() {
+fn halve(entries: &[Entry], offset: usize, packing: Packing, runs: &mut Vec<Range<usize>>) {
+    if packing.fitting(entries) == entries.len() {
         runs.push(offset..offset + entries.len());
         return;
     }
@@ -131,8 +150,8 @@ fn halve(entries: &[Entry], offset: usize, area_bytes: usize, runs: &mut Vec<Ran
         left <= total / 2
     };
     let middle = entries.iter().take_while(before_half).count().clamp(1, entries.len() - 1);
-    halve(&entries[..middle], offset, area_bytes, runs);
-    halve(&entries[middle..], offset + middle, area_bytes, runs);
+    halve(&entries[..middle], offset, packing, runs);
+    halve(&entries[middle..], offset + middle, packing, runs);
 }
 
 /// Lays out a page that is no root with `entries`; links are none.
@@ -140,7 +159,8 @@ fn halve(entries: &[Entry], offset: usize, area_bytes: usize, runs: &mut Vec<Ran
 /// # Panics
 /// When the entries do not fit.
 pub fn write_page(bytes: &mut [u8], pgno: Pgno, tree: &Tree, level: PageFlags, entries: &[Entry]) {
-    let prefix = prefix_of(entries, bytes.len() - PAGE_HEADER_BYTES);
+    let packing = Packing::of(tree, bytes.len() - PAGE_HEADER_BYTES);
+    let prefix = packing.prefix_of(entries);
     let mut page = PageEditor::format(bytes, pgno, tree.objid, tree.flags() | level, prefix);
     for (line, entry) in entries.iter().enumerate() {
         assert!(page.insert_node(line, &entry.key, &entry.data), "page {pgno} overflows");

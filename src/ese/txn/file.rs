@@ -14,7 +14,7 @@ use super::source::{PageRef, Pages};
 use crate::ese::error::EseResult;
 use crate::ese::page::header::{self, DbHeader, DbState};
 use crate::ese::page::{PageSize, Pgno};
-use crate::io::{Map, OpenMode, Storage, Volume};
+use crate::io::{OpenMode, Storage, Volume};
 
 /// Enough of a file to hold both header pages of the largest page size.
 const HEADERS_BYTES: u64 = 2 * 32768;
@@ -128,11 +128,6 @@ impl DatabaseFile {
     /// The open file, for scans that bypass trees.
     pub(super) fn storage(&self) -> &Arc<dyn Storage> {
         self.reader.storage()
-    }
-
-    /// The whole map, where there is one.
-    pub(super) fn map(&self) -> Option<&Map> {
-        self.reader.map()
     }
 
     /// A page of the journal that is laid over the file.

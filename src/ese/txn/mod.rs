@@ -48,5 +48,5 @@ mod source;
 
 pub use file::{DatabaseFile, read_header};
 pub use pager::{Pager, check_editable};
-pub use scan::{PageFinding, scan_pages};
+pub use scan::{PageFinding, PageProblem, scan_pages};
 pub use source::{PageRef, Pages};

@@ -44,11 +44,6 @@ impl PageReader {
         &self.storage
     }
 
-    /// The whole map, where there is one.
-    pub fn map(&self) -> Option<&Map> {
-        self.mapped.as_ref().map(|mapped| &mapped.map)
-    }
-
     /// Maps the file anew after it has grown.
     ///
     /// # Errors

@@ -12,35 +12,42 @@ use crate::ese::page::checksum::{self, Verdict};
 /// Bytes verified in one piece of work: small enough for the cache, large enough for one read.
 const PIECE_BYTES: usize = 256 << 10;
 
-/// A page whose checksum does not agree.
+/// What is wrong with a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageProblem {
+    /// Its checksum does not agree.
+    Checksum(Verdict),
+    /// The system could not read it, for this reason.
+    Unreadable(String),
+}
+
+/// A page that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageFinding {
     /// The page.
     pub pgno: Pgno,
     /// What is wrong.
-    pub verdict: Verdict,
+    pub problem: PageProblem,
 }
 
 /// Verifies the checksum of every page of the file. Pages of zeros are free pages and no findings.
 ///
-/// # Errors
-/// [`crate::ese::EseError::Io`].
-pub fn scan_pages(file: &DatabaseFile) -> EseResult<Vec<PageFinding>> {
-    let page_bytes = file.page_size().bytes();
-    let pages_per_piece = (PIECE_BYTES / page_bytes) as u32;
+/// Reads in large pieces even where the file is mapped: each page is looked at once, and faulting it in one by one would
+/// cost more than the checksum.
+pub fn scan_pages(file: &DatabaseFile) -> Vec<PageFinding> {
+    let pages_per_piece = (PIECE_BYTES / file.page_size().bytes()) as u32;
     let pieces = file.last_page().div_ceil(pages_per_piece);
-    let found = (0..pieces)
+    (0..pieces)
         .into_par_iter()
         .map_init(Vec::new, |buffer, piece| {
             let first = piece * pages_per_piece + 1;
-            let last = file.last_page().min(first + pages_per_piece - 1);
+            let last = file.last_page().min(first + (pages_per_piece - 1));
             scan_piece(file, first, last, buffer)
         })
-        .try_reduce(Vec::new, |mut all, more| {
+        .reduce(Vec::new, |mut all, more| {
             all.extend(more);
-            Ok(all)
-        })?;
-    Ok(found)
+            all
+        })
 }
 
 fn scan_piece(
@@ -48,31 +55,36 @@ fn scan_piece(
     first: u32,
     last: u32,
     buffer: &mut Vec<u8>,
-) -> EseResult<Vec<PageFinding>> {
+) -> Vec<PageFinding> {
     let page_bytes = file.page_size().bytes();
     let start = (u64::from(first) + 1) * page_bytes as u64;
-    let len_bytes = (last - first + 1) as usize * page_bytes;
-    let mapped = file.map().and_then(|map| {
-        let start = usize::try_from(start).ok()?;
-        map.bytes().get(start..start.checked_add(len_bytes)?)
-    });
-    let bytes = match mapped {
-        Some(bytes) => bytes,
-        None => {
-            buffer.resize(len_bytes, 0);
-            file.storage().read_exact_at(buffer, start)?;
-            buffer
+    buffer.resize((last - first + 1) as usize * page_bytes, 0);
+    if file.storage().read_exact_at(buffer, start).is_err() {
+        // A bad sector, or a file that is cut off in the middle of the piece: find out which pages it costs.
+        return (first..=last)
+            .filter_map(|number| scan_page(file, Pgno::new(number)?, buffer))
+            .collect();
+    }
+    let pages = buffer.chunks_exact(page_bytes).zip(first..);
+    pages.filter_map(|(page, number)| judge(file, Pgno::new(number)?, page)).collect()
+}
+
+fn scan_page(file: &DatabaseFile, pgno: Pgno, buffer: &mut [u8]) -> Option<PageFinding> {
+    let page = buffer.get_mut(..file.page_size().bytes())?;
+    match file.storage().read_exact_at(page, pgno.offset_bytes(file.page_size())) {
+        Err(error) if file.overlaid(pgno).is_none() => {
+            Some(PageFinding { pgno, problem: PageProblem::Unreadable(error.to_string()) })
         }
-    };
-    let findings = bytes.chunks_exact(page_bytes).zip(first..).filter_map(|(page, number)| {
-        let pgno = Pgno::new(number)?;
-        let page = file.overlaid(pgno).map_or(page, |overlaid| &**overlaid);
-        match checksum::verify(page, pgno) {
-            Verdict::Sound | Verdict::Zero => None,
-            verdict => Some(PageFinding { pgno, verdict }),
-        }
-    });
-    Ok(findings.collect())
+        _ => judge(file, pgno, page),
+    }
+}
+
+fn judge(file: &DatabaseFile, pgno: Pgno, page: &[u8]) -> Option<PageFinding> {
+    let page = file.overlaid(pgno).map_or(page, |overlaid| &**overlaid);
+    match checksum::verify(page, pgno) {
+        Verdict::Sound | Verdict::Zero => None,
+        verdict => Some(PageFinding { pgno, problem: PageProblem::Checksum(verdict) }),
+    }
 }
 
 impl Pager {

@@ -115,12 +115,13 @@ impl<R: BufRead> MboxReader<R> {
                 break;
             }
             let piece = bytes.get(start..).unwrap_or_default();
-            if at_line_start && behind_empty {
-                if let Some(next) = FromLine::parse(piece) {
-                    bytes.truncate(start);
-                    self.next = Some(next);
-                    break;
-                }
+            if at_line_start
+                && behind_empty
+                && let Some(next) = FromLine::parse(piece)
+            {
+                bytes.truncate(start);
+                self.next = Some(next);
+                break;
             }
             behind_empty = at_line_start && is_empty_line(piece);
             at_line_start = piece.ends_with(b"\n");

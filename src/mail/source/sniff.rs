@@ -27,14 +27,17 @@ pub(super) fn kind(path: &Path) -> MailResult<Kind> {
     let file = File::open(path).map_err(MailError::os(path, "open"))?;
     let mut head = Vec::new();
     file.take(HEAD_BYTES).read_to_end(&mut head).map_err(MailError::os(path, "read"))?;
-    Ok(kind_of(&head, has_extension(path, &["eml"])))
+    // What collections of test mail are named; a zero byte tells Outlook's own `.msg` files, which are no MIME, from them.
+    let is_named = has_extension(path, &["eml"])
+        || has_extension(path, &["msg", "raw", "mime"]) && !head.contains(&0);
+    Ok(kind_of(&head, is_named))
 }
 
-fn kind_of(head: &[u8], named_eml: bool) -> Kind {
+fn kind_of(head: &[u8], is_named: bool) -> Kind {
     let first = head.split(|byte| *byte == b'\n').next().unwrap_or_default();
     if FromLine::parse(first).is_some() {
         Kind::Mbox
-    } else if named_eml || begins_like_mail(head) {
+    } else if is_named || begins_like_mail(head) {
         Kind::Eml
     } else {
         Kind::Other

@@ -110,13 +110,15 @@ impl CatalogRow {
         Self::new(table, RowKind::LongValue, objid.0, "LV", numbers)
     }
 
-    /// The cells in the order of the catalog's columns, for a writer of rows.
+    /// The cell of one column; `None` is NULL. By number, because the catalog of another engine may have more columns.
+    pub fn cell(&self, fid: Fid) -> Option<&[u8]> {
+        let cell = self.cells.iter().find(|(cell_fid, _)| *cell_fid == fid);
+        cell.map(|(_, value)| value.as_slice())
+    }
+
+    /// The cells in the order of the columns that every catalog has.
     pub fn cells(&self) -> Vec<Option<&[u8]>> {
-        let value = |fid: Fid| {
-            let cell = self.cells.iter().find(|(cell_fid, _)| *cell_fid == fid);
-            cell.map(|(_, value)| value.as_slice())
-        };
-        catalog_columns().iter().map(|column| value(column.fid)).collect()
+        catalog_columns().iter().map(|column| self.cell(column.fid)).collect()
     }
 
     /// The record.

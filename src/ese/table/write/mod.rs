@@ -8,7 +8,6 @@ mod define;
 mod load;
 mod long_value;
 mod row;
-mod source;
 mod tables;
 mod writer;
 
@@ -16,5 +15,4 @@ pub use create::{NewDatabase, create_database};
 pub use define::{NewColumn, NewIndex, NewTable, NullRule, Placement};
 pub use load::TableLoader;
 pub use row::FieldValue;
-pub use source::RecordSource;
 pub use writer::DatabaseWriter;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use super::source::{KEY_SOURCE_BYTES, ReadLongValue, RecordSource};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::PageSize;
 use crate::ese::table::column::{ColumnDef, ColumnFlags, ColumnType, Lid};
@@ -11,6 +10,7 @@ use crate::ese::table::record::{
     FieldInput, FieldValues, RecordView, Stored, TaggedStyle, encode_record, max_record_bytes,
 };
 use crate::ese::table::schema::TableDef;
+use crate::ese::table::source::{ReadLongValue, RecordSource};
 
 /// Longest value of a long type that stays in the record, unless the table says otherwise. Source: ese-logical 4.5.
 const INTRINSIC_BYTES_MAX: usize = 1023;
@@ -268,10 +268,7 @@ pub fn row_keys(
     long_value: &ReadLongValue<'_>,
 ) -> EseResult<RowKeys> {
     let view = RecordView::parse(record, TaggedStyle::of_page(PageSize::KIB4, true))?;
-    // A tuple index takes in the whole value.
-    let has_tuples = table.indexes.iter().any(|index| index.tuple.is_some());
-    let cap_bytes = if has_tuples { usize::MAX } else { KEY_SOURCE_BYTES };
-    let source = RecordSource { view, columns: &table.columns, cap_bytes, long_value };
+    let source = RecordSource::new(view, table, long_value);
     let primary = match &table.primary {
         Some(index) => Some(IndexKeys::new(index, &table.columns)?.single_key(&source)?),
         None => None,

@@ -76,14 +76,10 @@ impl DatabaseWriter {
     }
 
     fn insert_catalog_row(&mut self, row: &CatalogRow) -> EseResult<()> {
-        let cells = row.cells();
-        let values: Vec<FieldValue<'_>> =
-            cells.iter().map(|cell| cell.map_or(FieldValue::Null, FieldValue::Bytes)).collect();
         for name in [CATALOG, SHADOW] {
             let table = self.table(name)?;
-            // The catalogs of other engines may have columns that ours does not know; they stay NULL.
-            let mut values = values.clone();
-            values.resize(table.columns.len(), FieldValue::Null);
+            let values: Vec<FieldValue<'_>> =
+                table.columns.iter().map(|column| row.cell(column.fid).into()).collect();
             self.insert(&table, &values)?;
         }
         Ok(())

@@ -1,0 +1,86 @@
+//! What a report counts, and the sum that must come out. Source: recover-semantics 14.
+
+use super::decide::Action;
+
+/// Items of one folder, one mailbox or a whole job, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Ordinary items of folders that take part.
+    pub scanned: u64,
+    /// Written as new items.
+    pub inserted: u64,
+    /// Written in place of the target's version.
+    pub replaced: u64,
+    /// In the target already.
+    pub unchanged: u64,
+    /// In another folder of the target.
+    pub moved: u64,
+    /// In another folder of the target, in another version, which stays.
+    pub moved_conflict_kept: u64,
+    /// Deleted by the user since.
+    pub deleted_in_target: u64,
+    /// In another version, which stays.
+    pub conflict_kept_target: u64,
+    /// In another, equally old version, which stays.
+    pub tie: u64,
+    /// Left out by filters.
+    pub filtered: u64,
+    /// Left out because their folder may not be created.
+    pub skipped_no_folder: u64,
+    /// Lost whole.
+    pub bad: u64,
+    /// Not decided yet.
+    pub pending: u64,
+}
+
+impl Counters {
+    /// Counts one decided item.
+    pub fn count(&mut self, action: Action) {
+        self.scanned += 1;
+        let counter = match action {
+            Action::Insert => &mut self.inserted,
+            Action::Replace(_) => &mut self.replaced,
+            Action::Unchanged => &mut self.unchanged,
+            Action::Moved => &mut self.moved,
+            Action::MovedConflictKept => &mut self.moved_conflict_kept,
+            Action::DeletedInTarget => &mut self.deleted_in_target,
+            Action::ConflictKeptTarget => &mut self.conflict_kept_target,
+            Action::Tie => &mut self.tie,
+        };
+        *counter += 1;
+    }
+
+    /// Whether every scanned item stands in exactly one other counter.
+    pub fn adds_up(&self) -> bool {
+        let Self {
+            scanned,
+            inserted,
+            replaced,
+            unchanged,
+            moved,
+            moved_conflict_kept,
+            deleted_in_target,
+            conflict_kept_target,
+            tie,
+            filtered,
+            skipped_no_folder,
+            bad,
+            pending,
+        } = *self;
+        let terms = [
+            inserted,
+            replaced,
+            unchanged,
+            moved,
+            moved_conflict_kept,
+            deleted_in_target,
+            conflict_kept_target,
+            tie,
+            filtered,
+            skipped_no_folder,
+            bad,
+            pending,
+        ];
+        scanned == terms.iter().sum::<u64>()
+    }
+}
