@@ -1,4 +1,4 @@
-//! `check`: every rule that can be checked offline, or only the checksums.
+//! `check`: every rule that can be checked offline, or only the checksums. A mailbox store is checked as such too.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,6 +7,9 @@ use super::exit::Failure;
 use super::output::Output;
 use super::source::IoMode;
 use crate::ese::check::{Finding, Summary, check, check_quick};
+use crate::ese::table::database::Database;
+use crate::store::check::{StoreSummary, check_store};
+use crate::store::is_store;
 
 /// What `check` is asked for.
 #[derive(Debug, clap::Args)]
@@ -32,10 +35,41 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
     };
     let run = if options.quick { check_quick } else { check };
     let summary = run(&volume, &options.file, &mut tell)?;
+    let is_mail =
+        !options.quick && Database::open(&volume, &options.file).is_ok_and(|d| is_store(&d));
+    let mail = is_mail.then(|| check_store(&volume, &options.file, &mut tell));
     written?;
     tell_summary(&summary, options, output)?;
+    let mail = mail.transpose()?;
+    if let Some(mail) = &mail {
+        tell_mail(mail, output)?;
+    }
     // Warnings and notes are told, but only errors make the check fail: exit 0 or 1.
-    if summary.errors == 0 { Ok(()) } else { Err(Failure::Findings(summary.errors)) }
+    let errors = summary.errors + mail.map_or(0, |mail| mail.errors);
+    if errors == 0 { Ok(()) } else { Err(Failure::Findings(errors)) }
+}
+
+fn tell_mail(summary: &StoreSummary, output: &mut Output) -> io::Result<()> {
+    let StoreSummary { mailboxes, folders, items, contents, attachments, .. } = *summary;
+    let StoreSummary { stream_pages, errors, warnings, notes, .. } = *summary;
+    if output.is_json() {
+        let counts = [
+            ("mailboxes", mailboxes),
+            ("folders", folders),
+            ("items", items),
+            ("contents", contents),
+            ("attachments", attachments),
+            ("stream_pages", stream_pages),
+            ("errors", errors),
+            ("warnings", warnings),
+            ("notes", notes),
+        ];
+        return output.line("mail_summary", &counts.map(|(name, count)| (name, count.into())));
+    }
+    output.text(&format!(
+        "{mailboxes} mailboxes, {folders} folders, {items} items, {contents} contents, {attachments} attachments, \
+         {stream_pages} stream pages: {errors} errors, {warnings} warnings"
+    ))
 }
 
 fn tell_finding(finding: &Finding, output: &mut Output) -> io::Result<()> {

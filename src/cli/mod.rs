@@ -6,14 +6,18 @@
 //! | `output` | the two faces of every command: JSON lines, or text for people |
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
-//! | `info`, `dump`, `check` | the commands, one file each |
+//! | `info`, `dump`, `check` | commands for any ESE database, one file each |
+//! | `create`, `ls`, `show` | commands for mailbox stores |
 
 mod check;
+mod create;
 mod dump;
 mod exit;
 mod info;
 mod json;
+mod ls;
 mod output;
+mod show;
 mod source;
 
 use std::ffi::OsString;
@@ -43,8 +47,14 @@ enum Command {
     Info(info::Options),
     /// Show the schema and every row of a database
     Dump(dump::Options),
-    /// Check a database: pages, trees, space, catalog, rows, indexes, long values
+    /// Check a database: pages, trees, space, catalog, rows, indexes, long values; of a mailbox store also its mail
     Check(check::Options),
+    /// Create an empty mailbox store: a database and its streaming file
+    Create(create::Options),
+    /// List the mailboxes of a store, the folders of a mailbox, or the items of a folder
+    Ls(ls::Options),
+    /// Show a store, mailbox, folder or message in detail
+    Show(show::Options),
 }
 
 impl Command {
@@ -53,6 +63,9 @@ impl Command {
             Self::Info(_) => "info",
             Self::Dump(_) => "dump",
             Self::Check(_) => "check",
+            Self::Create(_) => "create",
+            Self::Ls(_) => "ls",
+            Self::Show(_) => "show",
         }
     }
 
@@ -61,6 +74,9 @@ impl Command {
             Self::Info(options) => info::run(options, output),
             Self::Dump(options) => dump::run(options, output),
             Self::Check(options) => check::run(options, output),
+            Self::Create(options) => create::run(options, output),
+            Self::Ls(options) => ls::run(options, output),
+            Self::Show(options) => show::run(options, output),
         }
     }
 }

@@ -29,6 +29,7 @@ pub struct StmWriter {
     header: DbHeader,
     tables: StmTables,
     space: SpaceMap,
+    is_synced: bool,
 }
 
 /// Whether the file is as long as its space table says.
@@ -66,7 +67,7 @@ impl StmWriter {
         if tidied > 0 {
             tracing::info!(pages = tidied, "pages given up by an earlier job are free again");
         }
-        Ok(Self { file, header, tables, space })
+        Ok(Self { file, header, tables, space, is_synced: true })
     }
 
     /// The two tables.
@@ -94,6 +95,7 @@ impl StmWriter {
         let pages_before = self.space.page_count();
         let info = self.space.allocate(len_bytes)?;
         if self.space.page_count() > pages_before {
+            self.is_synced = false;
             self.file.resize(self.space.page_count())?;
         }
         let mut buffer = vec![0; OWNER_ROW_PAGES as usize * PAGE_BYTES];
@@ -139,6 +141,7 @@ impl StmWriter {
         bytes: &[u8],
     ) -> EseResult<()> {
         let checksums = checksums_of(run, bytes);
+        self.is_synced = false;
         self.file.write(run, bytes)?;
         self.tables.put_owner(writer, &OwnerRow { run, owner: owner.clone(), checksums })
     }
@@ -229,8 +232,13 @@ impl StmWriter {
     /// # Errors
     /// [`EseError::Io`]; nothing may be committed any more then.
     pub fn sync(&mut self) -> EseResult<()> {
+        if self.is_synced {
+            return Ok(());
+        }
         self.file.flush()?;
-        Ok(self.file.storage().sync()?)
+        self.file.storage().sync()?;
+        self.is_synced = true;
+        Ok(())
     }
 
     /// Frees the pages that this job gave up. What is committed next ends the job.

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use dialtone::ese::EseResult;
 use dialtone::io::{MemoryVolume, Volume};
 use dialtone::mapi::{
     AttachmentBody, AttachmentInfo, FileTime, Guid, Importance, ItemFlags, MailboxGuid,
@@ -163,4 +164,61 @@ pub fn mapi(number: u32, data_bytes: usize, embeds: bool) -> MapiMessage {
 pub fn overwrite(volume: &MemoryVolume, path: impl AsRef<Path>, bytes: &[u8]) {
     volume.forget_events();
     volume.insert_file(path, bytes);
+}
+
+/// Looks at everything that a store says; errors are answers.
+pub fn read_all(store: &Store) -> EseResult<()> {
+    let view = store.view();
+    let _ = view.info();
+    let _ = view.replicas();
+    let mut mailboxes = Vec::new();
+    view.each_mailbox(&mut |mailbox| {
+        mailboxes.extend(mailbox.ok());
+        Ok(())
+    })?;
+    for mailbox in &mailboxes {
+        let _ = view.roles(mailbox);
+        let _ = view.folder_at(mailbox, "A/B");
+        let _ = view.find_mailbox(&mailbox.profile.name);
+        let Ok(tree) = view.folders(mailbox.root) else { continue };
+        for (folder, _) in tree.iter() {
+            let _ = tree.path(folder.id, mailbox.root);
+            let mut items = Vec::new();
+            let _ = view.each_item_by_date(folder.id, &mut |item| {
+                items.extend(item.ok());
+                Ok(())
+            });
+            for item in items {
+                let Ok(Some(content)) = view.content(item.instance) else { continue };
+                let _ = view.mime(&content);
+                let _ = view.mapi_message(&content);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Does some of everything that a writer does.
+pub fn write_some(volume: &MemoryVolume) -> EseResult<()> {
+    let mut writer = StoreWriter::open(Arc::new(volume.clone()), &path())?;
+    writer.set_now(NOW);
+    let mailbox = writer.view()?.mailboxes()?.into_iter().next();
+    let Some(mailbox) = mailbox else { return writer.close() };
+    let inbox = writer.view()?.folder_at(&mailbox, "#inbox#")?;
+    let bytes = mime(50, 9000);
+    writer.insert_mime(inbox.id, &promoted(50, &bytes), &bytes)?;
+    writer.ensure_folder(&mailbox, "A/B/D")?;
+    let mut items = Vec::new();
+    writer.view()?.each_item(inbox.id, &mut |item| {
+        items.push(item?.id);
+        Ok(())
+    })?;
+    for (number, item) in items.into_iter().enumerate() {
+        match number % 3 {
+            0 => writer.delete_item(item)?,
+            1 => writer.soft_delete_item(item)?,
+            _ => writer.set_read(item, true)?,
+        }
+    }
+    writer.close()
 }

@@ -108,7 +108,8 @@ impl Report<'_> {
 /// Checks the pair of files at `path` as a mailbox store.
 ///
 /// # Errors
-/// [`EseError::Io`]. A pair that does not belong together, and whatever else keeps it from being opened, is a finding.
+/// [`EseError::Io`]; [`crate::ese::error::Refusal::Mismatch`] when the files do not belong together. Whatever else keeps the
+/// store from being opened is a finding.
 pub fn check_store(
     volume: &dyn Volume,
     path: &Path,
@@ -117,7 +118,7 @@ pub fn check_store(
     let mut report = Report { sink, summary: StoreSummary::default() };
     let store = match Store::open(volume, path) {
         Ok(store) => store,
-        Err(error @ EseError::Io(_)) => return Err(error),
+        Err(error @ (EseError::Io(_) | EseError::Refused { .. })) => return Err(error),
         Err(error) => {
             report.error("pair", path.display(), error.to_string());
             return Ok(report.summary);

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::write::{DatabaseWriter, NewDatabase};
 use crate::ese::txn::Pager;
+use crate::ese::txn::journal::journal_path;
 use crate::io::{OpenMode, Volume};
 use crate::mapi::{
     ChangeKey, ChangeNumber, FileTime, FolderId, GlobCnt, InstanceId, NamedProperty, PropName,
@@ -81,15 +82,16 @@ impl StoreWriter {
             let reason = "a database must not end in .stm, the name of its streaming file";
             return Err(EseError::refused(Refusal::BadRequest, reason).in_file(path));
         }
+        // Built under other names, so that a crash leaves no half of a store; the database gets its name last.
+        let (draft, stm_draft) = (with_ending(path, ".part"), with_ending(&stm, ".part"));
+        let is_leftover = is_unfinished(&*volume, path, &draft, &stm)?;
         for file in [path, &stm] {
-            if volume.exists(file)? {
+            if volume.exists(file)? && !is_leftover {
                 let reason = "the file exists already; choose another name, or remove it first";
                 return Err(EseError::refused(Refusal::BadRequest, reason).in_file(file));
             }
         }
-        // Built under other names, so that a crash leaves no half of a store; the database gets its name last.
-        let (draft, stm_draft) = (with_ending(path, ".part"), with_ending(&stm, ".part"));
-        for file in [&draft, &stm_draft] {
+        for file in [&stm, &draft, &stm_draft, &journal_path(&draft)] {
             if volume.exists(file)? {
                 volume.remove(file)?;
             }
@@ -277,6 +279,17 @@ impl StoreWriter {
         self.stm.close(dbtime)?;
         self.db.close()
     }
+}
+
+/// Whether a creation of this store was interrupted between its two last steps: the streaming file has its name already, and
+/// belongs to the draft of a database that has not.
+fn is_unfinished(volume: &dyn Volume, path: &Path, draft: &Path, stm: &Path) -> EseResult<bool> {
+    if volume.exists(path)? || !volume.exists(draft)? || !volume.exists(stm)? {
+        return Ok(false);
+    }
+    let storage = volume.open(draft, OpenMode::Read)?;
+    let Ok(choice) = crate::ese::txn::read_header(&*storage) else { return Ok(false) };
+    Ok(verify_pair(volume, stm, &choice.header, OpenMode::Read).is_ok())
 }
 
 fn after(first: u64, count: u64, what: &'static str) -> EseResult<u64> {
