@@ -9,7 +9,7 @@
 # four indexes, one with 2,000 long values up to 5 MB (100 MB in all) and ten made by random
 # operations. About 250 MB in all.
 #
-# The files are cleanly shut down and fit for Microsoft's engine, for instance
+# The files are cleanly shut down and made to be fit for Microsoft's engine, which they have not been put before yet:
 #
 #   esentutl /k FILE.edb      checksums of every page
 #   esentutl /g FILE.edb      full integrity check
