@@ -9,10 +9,12 @@
 //! | `rows.edb` | 200,000 rows with four indexes, loaded in one run, then changed row by row |
 //! | `long-values.edb` | 2,000 long values up to 5 MB, 100 MB in all, some shared, some compressed |
 //! | `scattered.edb` | free pages in hundreds of places: space trees of two levels |
+//! | `awkward.edb` | what the format just allows: columns, keys, names, records at their limits, 300 tables |
 //! | `random-00.edb` ... | ten made by random operations on several tables |
 //!
 //! The content depends on nothing but this program: the same files every time.
 
+mod awkward;
 mod dice;
 mod long_values;
 mod operations;
@@ -58,6 +60,7 @@ fn main() -> Result<()> {
     rows::write(&directory)?;
     long_values::write(&directory)?;
     scattered::write(&directory)?;
+    awkward::write(&directory)?;
     for number in 0..10 {
         operations::write(&directory, number)?;
     }

@@ -52,35 +52,20 @@ impl Counters {
 
     /// Whether every scanned item stands in exactly one other counter.
     pub fn adds_up(&self) -> bool {
-        let Self {
-            scanned,
-            inserted,
-            replaced,
-            unchanged,
-            moved,
-            moved_conflict_kept,
-            deleted_in_target,
-            conflict_kept_target,
-            tie,
-            filtered,
-            skipped_no_folder,
-            bad,
-            pending,
-        } = *self;
         let terms = [
-            inserted,
-            replaced,
-            unchanged,
-            moved,
-            moved_conflict_kept,
-            deleted_in_target,
-            conflict_kept_target,
-            tie,
-            filtered,
-            skipped_no_folder,
-            bad,
-            pending,
+            self.inserted,
+            self.replaced,
+            self.unchanged,
+            self.moved,
+            self.moved_conflict_kept,
+            self.deleted_in_target,
+            self.conflict_kept_target,
+            self.tie,
+            self.filtered,
+            self.skipped_no_folder,
+            self.bad,
+            self.pending,
         ];
-        scanned == terms.iter().sum::<u64>()
+        self.scanned == terms.iter().sum::<u64>()
     }
 }
