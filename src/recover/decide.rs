@@ -13,6 +13,8 @@ pub enum Mode {
     Merge,
     /// Lays the source over the existing mailbox: the source wins where both have an item.
     CopyOverlay,
+    /// Puts the source's folders beside the existing ones, under one new folder.
+    CopyFolder,
 }
 
 impl Mode {
@@ -20,7 +22,7 @@ impl Mode {
     pub fn scope(self) -> Scope {
         match self {
             Self::Merge => Scope::Mailbox,
-            Self::CopyOverlay => Scope::Folders,
+            Self::CopyOverlay | Self::CopyFolder => Scope::Folders,
         }
     }
 }
@@ -137,6 +139,8 @@ fn conflict(
     }
     let rule = match rules.mode {
         Mode::CopyOverlay => ConflictRule::Source,
+        // What the user did to the copy stays; a repeated job only adds what is missing (Y6).
+        Mode::CopyFolder => ConflictRule::Target,
         Mode::Merge => rules.conflict,
     };
     match rule {

@@ -7,9 +7,16 @@
 pub mod counters;
 pub mod decide;
 pub mod item;
+pub mod options;
 pub mod pair;
+pub mod plan;
 
 pub use counters::Counters;
 pub use decide::{Action, ConflictRule, DeletedRule, Mode, MovedRule, Rules, decide};
 pub use item::{Item, ItemFlag, Side};
+pub use options::{DumpsterRule, FolderOptions, HiddenRule, MailboxOptions, Options};
 pub use pair::{Outcome, Pairing, pair_items};
+pub use plan::{
+    BadItem, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxMatch, MailboxPair,
+    MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
+};
