@@ -94,7 +94,7 @@ impl Forest {
     }
 
     /// The separator that everything in the leaf below `branches` lies under; none at the right edge of the tree.
-    fn upper_bound(&self, branches: &[Step]) -> EseResult<Option<Vec<u8>>> {
+    pub(super) fn upper_bound(&self, branches: &[Step]) -> EseResult<Option<Vec<u8>>> {
         for step in branches.iter().rev() {
             let page = self.pager.page(step.pgno)?;
             let key = page.view()?.node(step.line)?.key.to_vec();

@@ -41,6 +41,8 @@ pub(super) struct WrittenSpace {
     pub(super) stored_owned: ExtentSet,
     pub(super) stored_available: ExtentSet,
     pub(super) stored_header: SpaceHeader,
+    /// Pages that runs are being built on: free as long as no commit links them.
+    pub(super) lent: ExtentSet,
     freed: BTreeSet<Pgno>,
 }
 
@@ -48,8 +50,9 @@ impl WrittenSpace {
     /// What the next commit will call free.
     pub(super) fn available_after_commit(&self) -> ExtentSet {
         let mut available = self.now.available.clone();
-        for pgno in &self.freed {
-            available.add_page(*pgno, &self.now.owned);
+        let lent = self.lent.iter().flat_map(|extent| extent.pages().collect::<Vec<_>>());
+        for pgno in self.freed.iter().copied().chain(lent) {
+            available.add_page(pgno, &self.now.owned);
         }
         available
     }
@@ -121,6 +124,7 @@ impl Forest {
             stored_available: space.available.clone(),
             stored_header: space.header,
             now: space,
+            lent: ExtentSet::default(),
             freed: BTreeSet::new(),
         };
         self.spaces.insert(fdp, space);
@@ -128,7 +132,7 @@ impl Forest {
     }
 
     /// The space of `fdp`, to be changed; it is written at the next commit.
-    fn change_space(&mut self, fdp: Pgno) -> EseResult<&mut WrittenSpace> {
+    pub(super) fn change_space(&mut self, fdp: Pgno) -> EseResult<&mut WrittenSpace> {
         self.load_space(fdp, 0)?;
         self.changed.insert(fdp);
         self.written_space(fdp)
@@ -334,6 +338,7 @@ impl Forest {
             stored_owned: owned,
             stored_available: available,
             stored_header: header,
+            lent: ExtentSet::default(),
             freed: BTreeSet::new(),
         };
         self.spaces.insert(tree.root, space);
@@ -388,6 +393,7 @@ impl Forest {
                 stored_owned: ExtentSet::default(),
                 stored_available: ExtentSet::default(),
                 stored_header: header,
+                lent: ExtentSet::default(),
                 freed: BTreeSet::new(),
             },
         );

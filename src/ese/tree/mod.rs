@@ -13,15 +13,18 @@ mod descent;
 mod forest;
 mod insert;
 mod pack;
+mod run;
 mod scrub;
 mod settle;
 mod space;
+mod splice;
 mod verify;
 
 pub use batch::Change;
 pub use build::{TreeBuilder, TreeShape};
 pub use cursor::Cursor;
 pub use forest::{DATABASE_ROOT, Forest};
+pub use run::{PageSupply, Run, RunBuilder};
 pub use space::{Extent, ExtentSet, Extents, SpaceHeader, TreeSpace, read_space, tree_of_root};
 pub use verify::{ClaimPage, TreeFinding, TreeReport, verify_tree, verify_tree_with};
 

@@ -134,7 +134,7 @@ impl Pager {
 }
 
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).
-fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
+pub(super) fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
     PageView::new(page, pgno)?;
     let mut editor = PageEditor::over(page, pgno);
     editor.set_dbtime(dbtime);
@@ -144,7 +144,7 @@ fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseResult<()> {
 }
 
 /// Writes pages given in ascending order, adjacent ones together.
-fn write_pages<'p>(
+pub(super) fn write_pages<'p>(
     storage: &dyn Storage,
     pages: impl Iterator<Item = (Pgno, &'p [u8])>,
     page_bytes: usize,

@@ -10,7 +10,8 @@
 //! P6. The header says *dirty* from before the first change until all changes are in place and synced.
 //! P7. A reader that finds a complete journal sees the commit; with an incomplete one it sees the commit before.
 //! P8. After a write or sync has failed nothing more is written, synced or promised: reopen and replay.
-//! P9. All pages of one commit carry one dbtime, higher than that of any commit before.
+//! P9. All pages of one commit carry one dbtime, higher than that of any commit before; pages written ahead by other threads may
+//!     carry that of an earlier commit, never of a later one.
 //! P10. A page is checked against the rules of the format before it is written, and its checksum whenever it is read.
 //! P11. The changed fields of a header (checksum, dbtime, state, objid) lie in its first 512 bytes, and the second copy is
 //!      written after the first one is synced: one readable copy is left, whatever is torn.
@@ -36,6 +37,7 @@
 //!
 //! May not know how pages form trees. Source: design section 5.
 
+mod ahead;
 mod cache;
 mod commit;
 mod file;
@@ -46,6 +48,7 @@ mod reader;
 mod scan;
 mod source;
 
+pub use ahead::{AheadWriter, CommittedPages};
 pub use file::{DatabaseFile, read_header};
 pub use pager::{Pager, check_editable};
 pub use scan::{PageFinding, PageProblem, scan_pages};

@@ -121,6 +121,23 @@ impl ExtentSet {
         }
     }
 
+    /// Takes `part` out, in however many extents it lies.
+    ///
+    /// # Panics
+    /// When the set does not cover it.
+    pub fn take_all(&mut self, part: Extent) {
+        let mut next = part.first();
+        loop {
+            let whole = self.extent_of(next).map_or(next, |whole| whole.last);
+            let last = whole.min(part.last);
+            self.take(Extent { last, count: last.get() - next.get() + 1 });
+            match last.checked_add(1) {
+                Some(after) if after <= part.last => next = after,
+                _ => return,
+            }
+        }
+    }
+
     /// Takes one page: the first one after `near`, else the first one of all.
     pub fn take_page(&mut self, near: Option<Pgno>) -> Option<Pgno> {
         let start = near.unwrap_or(Pgno::fixed(1));

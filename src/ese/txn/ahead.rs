@@ -1,0 +1,132 @@
+//! Pages written ahead of a commit by other threads, and the last commit as those threads read it.
+//!
+//! Both rest on P2: a page that was free at the last commit may be written at any time. The writer reserves such pages, a
+//! worker fills them without asking again, and the writer takes them into use when it links them into a tree. Until then
+//! they are free on disk, so a crash leaves nothing behind but bytes that nobody points at.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::commit::{finish_page, write_pages};
+use super::pager::Pager;
+use super::reader::{PageReader, beyond_end};
+use super::source::{PageRef, Pages};
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::header::DbHeader;
+use crate::ese::page::{Dbtime, PageSize, Pgno};
+use crate::io::Storage;
+
+/// Writes finished pages into reserved places, from any thread.
+#[derive(Debug, Clone)]
+pub struct AheadWriter {
+    storage: Arc<dyn Storage>,
+    page_size: PageSize,
+    dbtime: Dbtime,
+}
+
+impl AheadWriter {
+    /// Size of every page.
+    pub fn page_size(&self) -> PageSize {
+        self.page_size
+    }
+
+    /// Checks, stamps and writes pages; `numbers` belong to `pages` one to one and ascend. Adjacent ones are written together.
+    /// Not synced: the commit that links them does that.
+    ///
+    /// # Errors
+    /// [`EseError::Io`]; [`EseError::Corrupt`] when a page breaks a rule of the format, which is a mistake of this program.
+    pub fn write(&self, numbers: &[Pgno], pages: &mut [u8]) -> EseResult<()> {
+        let page_bytes = self.page_size.bytes();
+        assert_eq!(numbers.len() * page_bytes, pages.len(), "a number for each page");
+        for (pgno, page) in numbers.iter().zip(pages.chunks_exact_mut(page_bytes)) {
+            finish_page(page, *pgno, self.dbtime)?;
+        }
+        let pages = pages.chunks_exact(page_bytes);
+        write_pages(&*self.storage, numbers.iter().copied().zip(pages), page_bytes)
+    }
+}
+
+/// The database as the last commit left it, for threads that read while the writer goes on. The caller sees to it that nobody
+/// reads while a commit puts pages in place, and takes a new view after each commit.
+#[derive(Debug)]
+pub struct CommittedPages {
+    reader: PageReader,
+    header: DbHeader,
+    last_page: u32,
+    path: PathBuf,
+}
+
+impl CommittedPages {
+    /// The header of that commit.
+    pub fn header(&self) -> &DbHeader {
+        &self.header
+    }
+}
+
+impl Pages for CommittedPages {
+    fn page_size(&self) -> PageSize {
+        self.header.page_size()
+    }
+
+    fn last_page(&self) -> u32 {
+        self.last_page
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn page(&self, pgno: Pgno) -> EseResult<PageRef<'_>> {
+        if pgno.get() > self.last_page {
+            return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
+        }
+        self.reader.page(pgno).map_err(|error| error.in_file(&self.path))
+    }
+
+    fn will_need(&self, pages: &[Pgno]) {
+        self.reader.will_need(pages);
+    }
+}
+
+impl Pager {
+    /// A writer of reserved pages. Its pages carry the dbtime of the next commit, so it serves until that, and pages that it wrote may
+    /// be linked by that commit or a later one (P9).
+    pub fn ahead_writer(&self) -> AheadWriter {
+        AheadWriter {
+            storage: self.storage.clone(),
+            page_size: self.page_size(),
+            dbtime: self.next_dbtime(),
+        }
+    }
+
+    /// The last commit, to be read by other threads.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn committed(&self) -> EseResult<CommittedPages> {
+        Ok(CommittedPages {
+            reader: PageReader::new(self.storage.clone(), self.page_size())?,
+            header: self.header.clone(),
+            last_page: self.last_page,
+            path: self.path.clone(),
+        })
+    }
+
+    /// Takes a reserved page into use that has been written ahead.
+    ///
+    /// # Errors
+    /// As [`Pager::allocate`].
+    pub fn adopt(&mut self, pgno: Pgno) -> EseResult<()> {
+        self.alive()?;
+        if pgno.get() > self.last_page {
+            return Err(beyond_end(pgno, self.last_page).in_file(&self.path));
+        }
+        if self.dirty.contains_key(&pgno) || !self.fresh.insert(pgno) {
+            let reason = "the page is said to be free, but it is in use";
+            return Err(EseError::corrupt(pgno, reason).in_file(&self.path));
+        }
+        self.changes += 1;
+        self.reader.forget(pgno);
+        Ok(())
+    }
+}
