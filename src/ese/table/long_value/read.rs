@@ -87,7 +87,7 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
             let found = u64::from(len_bytes);
             return Err(value.place(EseError::limit("length in bytes", found, cap_bytes as u64)));
         }
-        let result = value.each_chunk(self, &mut |chunk| {
+        let result = value.each_plain(self, &mut |chunk| {
             out.extend_from_slice(chunk);
             true
         });
@@ -124,8 +124,38 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
     /// As [`Self::read`], until `sink` answers false.
     fn chunks(&self, lid: Lid, sink: &mut dyn FnMut(&[u8]) -> bool) -> EseResult<LvInfo> {
         let mut value = self.open(lid)?;
-        value.each_chunk(self, sink)?;
+        value.each_plain(self, sink)?;
         Ok(value.info)
+    }
+
+    /// Gives the chunks of `lid` to `sink` as they are stored, raw or compressed, each with its offset in the plain value; what
+    /// `sink` reports ends the walk. For copying a value without decoding it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn each_stored_chunk(
+        &self,
+        lid: Lid,
+        sink: &mut dyn FnMut(u32, &[u8]) -> EseResult<()>,
+    ) -> EseResult<LvInfo> {
+        let mut value = self.open(lid)?;
+        value.each_chunk(self, &mut |chunk| {
+            let is_whole = chunk.stored.len() == chunk.plain_bytes
+                || chunk.stored.len() < chunk.plain_bytes
+                    && decompressed_len(chunk.stored)? == chunk.plain_bytes;
+            if !is_whole {
+                let (found, expected) = (chunk.stored.len(), chunk.plain_bytes);
+                let reason = format!("a chunk stored in {found} bytes does not hold {expected}");
+                return Err(EseError::corrupt_bytes(reason));
+            }
+            sink(chunk.offset, chunk.stored).map(|()| true)
+        })?;
+        Ok(value.info)
+    }
+
+    /// Bytes of every chunk but the last one in this table.
+    pub fn chunk_bytes(&self) -> usize {
+        self.chunk_bytes
     }
 
     /// Finds the root of `lid`.
@@ -183,6 +213,16 @@ struct OpenValue<'d, P: Pages + ?Sized> {
     info: LvInfo,
 }
 
+/// One chunk as it is stored.
+struct StoredChunk<'c> {
+    /// Where it begins in the plain value.
+    offset: u32,
+    /// Its bytes, raw or compressed.
+    stored: &'c [u8],
+    /// Its plain length.
+    plain_bytes: usize,
+}
+
 impl<P: Pages + ?Sized> OpenValue<'_, P> {
     fn root(&self) -> EseResult<LvInfo> {
         let Some(node) = self.cursor.entry()? else { return Err(absent(self.lid)) };
@@ -209,10 +249,21 @@ impl<P: Pages + ?Sized> OpenValue<'_, P> {
         error.in_tree(self.cursor.tree().objid).in_object(name(self.lid))
     }
 
-    fn each_chunk(
+    fn each_plain(
         &mut self,
         reader: &LvReader<'_, P>,
         sink: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> EseResult<()> {
+        let mut plain = Vec::new();
+        self.each_chunk(reader, &mut |chunk| {
+            Ok(sink(plain_chunk(chunk.stored, chunk.plain_bytes, &mut plain)?))
+        })
+    }
+
+    fn each_chunk(
+        &mut self,
+        reader: &LvReader<'_, P>,
+        sink: &mut dyn FnMut(StoredChunk<'_>) -> EseResult<bool>,
     ) -> EseResult<()> {
         let result = self.walk(reader, sink);
         result.map_err(|error| self.place(error))
@@ -222,10 +273,9 @@ impl<P: Pages + ?Sized> OpenValue<'_, P> {
     fn walk(
         &mut self,
         reader: &LvReader<'_, P>,
-        sink: &mut dyn FnMut(&[u8]) -> bool,
+        sink: &mut dyn FnMut(StoredChunk<'_>) -> EseResult<bool>,
     ) -> EseResult<()> {
         let len_bytes = self.info.len_bytes as usize;
-        let mut plain = Vec::new();
         let (mut offset, mut span) = (0, 0);
         while offset < len_bytes {
             if !self.cursor.next()? {
@@ -239,11 +289,12 @@ impl<P: Pages + ?Sized> OpenValue<'_, P> {
             if offset == 0 {
                 span = reader.span_bytes(self, node.data)?;
             }
-            let expected = span.min(len_bytes - offset);
-            if !sink(plain_chunk(node.data, expected, &mut plain)?) {
+            let plain_bytes = span.min(len_bytes - offset);
+            let chunk = StoredChunk { offset: offset as u32, stored: node.data, plain_bytes };
+            if !sink(chunk)? {
                 return Ok(());
             }
-            offset += expected;
+            offset += plain_bytes;
         }
         self.nothing_follows()
     }

@@ -34,7 +34,7 @@ pub fn tree_of(table: &TableDef) -> EseResult<Tree> {
 }
 
 /// Data of a root node.
-fn root_data(references: u32, length_bytes: u32) -> [u8; 8] {
+pub(super) fn root_data(references: u32, length_bytes: u32) -> [u8; 8] {
     let mut data = [0; 8];
     data[..4].copy_from_slice(&references.to_le_bytes());
     data[4..].copy_from_slice(&length_bytes.to_le_bytes());

@@ -8,6 +8,7 @@ mod define;
 mod load;
 mod long_value;
 mod row;
+mod run;
 mod tables;
 mod writer;
 
@@ -15,4 +16,5 @@ pub use create::{NewDatabase, create_database};
 pub use define::{NewColumn, NewIndex, NewTable, NullRule, Placement};
 pub use load::TableLoader;
 pub use row::FieldValue;
+pub use run::{Lids, TableRun, TableRunBuilder};
 pub use writer::DatabaseWriter;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::long_value;
 use super::row::{EncodedRow, FieldValue, LidSource, RowKeys, encode_row, references, row_keys};
+use super::run::Lids;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{ObjId, PageSize};
 use crate::ese::table::column::{ColumnDef, ColumnFlags, Lid};
@@ -41,11 +42,11 @@ struct TableState {
 }
 
 /// Hands out long-value numbers of one table.
-struct Lids<'w> {
+struct NextLids<'w> {
     next: &'w mut u32,
 }
 
-impl LidSource for Lids<'_> {
+impl LidSource for NextLids<'_> {
     fn next_lid(&mut self) -> EseResult<Lid> {
         if *self.next > Lid::MAX_32 {
             return Err(EseError::limit(
@@ -298,14 +299,38 @@ impl DatabaseWriter {
         table: &TableDef,
         values: &[FieldValue<'v>],
     ) -> EseResult<EncodedRow<'v>> {
-        let mut next = match (self.state(table).next_lid, table.long_value_tree()) {
-            (Some(next), _) => next,
-            (None, Some(tree)) => long_value::last_lid(&self.forest, &tree)? + 1,
-            (None, None) => 1,
-        };
-        let row = encode_row(table, values, &mut Lids { next: &mut next });
+        let mut next = self.next_lid(table)?;
+        let row = encode_row(table, values, &mut NextLids { next: &mut next });
         self.states.entry(table.objid).or_default().next_lid = Some(next);
         row
+    }
+
+    fn next_lid(&self, table: &TableDef) -> EseResult<u32> {
+        match (self.state(table).next_lid, table.long_value_tree()) {
+            (Some(next), _) => Ok(next),
+            (None, Some(tree)) => Ok(long_value::last_lid(&self.forest, &tree)? + 1),
+            (None, None) => Ok(1),
+        }
+    }
+
+    /// Reserves `count` numbers for long values of `table` in a row.
+    ///
+    /// # Errors
+    /// [`EseError::Limit`] when the format has no more.
+    pub fn reserve_lids(&mut self, table: &TableDef, count: u32) -> EseResult<Lids> {
+        let first = self.next_lid(table)?;
+        let end = first.checked_add(count).filter(|end| *end <= Lid::MAX_32 + 1);
+        let Some(end) = end else {
+            let found = u64::from(first) + u64::from(count);
+            return Err(EseError::limit("long value number", found, Lid::MAX_32.into()));
+        };
+        self.states.entry(table.objid).or_default().next_lid = Some(end);
+        Ok(Lids::new(first, end))
+    }
+
+    /// The trees below, to be changed by runs.
+    pub(super) fn forest_mut(&mut self) -> &mut Forest {
+        &mut self.forest
     }
 
     /// Keys of a record whose new long values are not stored yet.

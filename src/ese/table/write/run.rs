@@ -1,0 +1,252 @@
+//! Rows of one table built by any thread, apart from the database: whole leaf pages of rows and long values, index entries in order.
+//!
+//! A builder needs from the database only what was reserved for it: numbers of long values, and pages through a
+//! [`PageSupply`]. What it built enters the tables with [`DatabaseWriter::splice`].
+
+use std::sync::Arc;
+
+use super::long_value::{nodes_of, root_data, tree_of};
+use super::row::{FieldValue, LidSource, encode_row, row_keys};
+use super::writer::{DatabaseWriter, check_writable};
+use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::page::{PageSize, Pgno};
+use crate::ese::table::column::Lid;
+use crate::ese::table::key::IndexFlags;
+use crate::ese::table::long_value::LvReader;
+use crate::ese::table::schema::{TableDef, index_tree};
+use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
+use crate::ese::txn::{AheadWriter, Pages};
+
+/// Numbers for long values, reserved.
+#[derive(Debug, Default)]
+pub struct Lids {
+    next: u32,
+    end: u32,
+}
+
+impl Lids {
+    pub(super) fn new(next: u32, end: u32) -> Self {
+        Self { next, end }
+    }
+}
+
+impl LidSource for Lids {
+    fn next_lid(&mut self) -> EseResult<Lid> {
+        if self.next >= self.end {
+            let reason = "more long values than numbers were reserved for";
+            return Err(EseError::refused(Refusal::BadRequest, reason));
+        }
+        self.next += 1;
+        Ok(Lid(u64::from(self.next - 1)))
+    }
+}
+
+/// An index key, and the row that has it.
+pub type IndexEntry = (Vec<u8>, Vec<u8>);
+
+/// Builds rows of one table whose primary keys ascend.
+#[derive(Debug)]
+pub struct TableRunBuilder {
+    table: Arc<TableDef>,
+    writer: AheadWriter,
+    lids: Lids,
+    rows: RunBuilder,
+    long_values: Option<RunBuilder>,
+    entries: Vec<Vec<IndexEntry>>,
+}
+
+/// Rows ready to enter their table.
+#[derive(Debug)]
+pub struct TableRun {
+    table: Arc<TableDef>,
+    rows: Option<Run>,
+    long_values: Option<Run>,
+    /// For each index of the table, in the order in which they came.
+    entries: Vec<Vec<IndexEntry>>,
+}
+
+impl TableRun {
+    /// The table.
+    pub fn table(&self) -> &TableDef {
+        &self.table
+    }
+
+    /// Number of rows.
+    pub fn row_count(&self) -> u64 {
+        self.rows.as_ref().map_or(0, Run::entry_count)
+    }
+
+    /// Pages of rows and long values.
+    pub fn page_count(&self) -> usize {
+        self.rows.iter().chain(&self.long_values).map(Run::page_count).sum()
+    }
+}
+
+impl TableRunBuilder {
+    /// A builder of rows for `table`.
+    ///
+    /// # Errors
+    /// [`EseError::Unsupported`] for tables whose rows this program cannot keep right, [`Refusal::BadRequest`] for one
+    /// without a primary index.
+    pub fn new(table: &Arc<TableDef>, writer: AheadWriter, lids: Lids) -> EseResult<Self> {
+        check_writable(table)?;
+        if table.primary.is_none() {
+            let reason = "rows without a primary key cannot be built apart";
+            return Err(EseError::refused(Refusal::BadRequest, reason).in_object(&table.name));
+        }
+        let long_values = table.long_value_tree();
+        Ok(Self {
+            table: table.clone(),
+            writer,
+            lids,
+            rows: RunBuilder::new(table.tree(), PageSize::KIB4),
+            long_values: long_values.map(|tree| RunBuilder::new(tree, PageSize::KIB4)),
+            entries: table.indexes.iter().map(|_| Vec::new()).collect(),
+        })
+    }
+
+    /// Adds a row; `values[i]` belongs to `table.columns[i]`. [`FieldValue::Shared`] names a value that [`Self::copy_long_value`] has
+    /// put here for this row alone.
+    ///
+    /// # Errors
+    /// [`Refusal::BadRequest`] for a row out of order or values that do not fit; [`EseError::Limit`]; what the supply reports.
+    pub fn push(
+        &mut self,
+        supply: &mut dyn PageSupply,
+        values: &[FieldValue<'_>],
+    ) -> EseResult<()> {
+        let row = encode_row(&self.table, values, &mut self.lids)?;
+        let unsupported = |_: Lid, _: usize| {
+            let what = "an index over long values in rows that are built apart";
+            Err(EseError::unsupported(what).in_object(&self.table.name))
+        };
+        let keys = row_keys(&self.table, &row.record, &unsupported)?;
+        let bookmark = keys.primary.map(|key| key.0).unwrap_or_default();
+        let named = |error: EseError| error.in_object(&self.table.name);
+        self.rows.push(supply, &self.writer, &bookmark, &row.record).map_err(named)?;
+        if let Some(builder) = &mut self.long_values {
+            for value in &row.long_values {
+                nodes_of(value.lid, value.bytes, 1, value.is_compressed, |key, data| {
+                    builder.push(supply, &self.writer, key, data)
+                })?;
+            }
+        }
+        for (entries, keys) in self.entries.iter_mut().zip(keys.secondary) {
+            entries.extend(keys.into_iter().map(|key| (key.0, bookmark.clone())));
+        }
+        Ok(())
+    }
+
+    /// Copies a long value of another table, chunk by chunk as it is stored; answers its new number.
+    ///
+    /// # Errors
+    /// As [`LvReader::each_stored_chunk`]: the builder must be given up then, unless the value was read before.
+    pub fn copy_long_value<P: Pages + ?Sized>(
+        &mut self,
+        supply: &mut dyn PageSupply,
+        source: &LvReader<'_, P>,
+        lid: Lid,
+    ) -> EseResult<Lid> {
+        let new = self.lids.next_lid()?;
+        let Some(builder) = &mut self.long_values else {
+            return tree_of(&self.table).map(|_| new);
+        };
+        let mut key = new.key_bytes();
+        let len_bytes = source.info(lid)?.len_bytes;
+        builder.push(supply, &self.writer, &key, &root_data(1, len_bytes))?;
+        let root_bytes = key.len();
+        source.each_stored_chunk(lid, &mut |offset, chunk| {
+            key.truncate(root_bytes);
+            key.extend_from_slice(&offset.to_be_bytes());
+            builder.push(supply, &self.writer, &key, chunk)
+        })?;
+        Ok(new)
+    }
+
+    /// Ends the run.
+    ///
+    /// # Errors
+    /// What the supply and writing report.
+    pub fn finish(self, supply: &mut dyn PageSupply) -> EseResult<TableRun> {
+        let rows = self.rows.finish(supply, &self.writer)?;
+        let long_values = match self.long_values {
+            Some(builder) => builder.finish(supply, &self.writer)?,
+            None => None,
+        };
+        Ok(TableRun { table: self.table, rows, long_values, entries: self.entries })
+    }
+}
+
+impl DatabaseWriter {
+    /// What builders write their pages with until the next commit.
+    pub fn ahead_writer(&self) -> AheadWriter {
+        self.forest().pager().ahead_writer()
+    }
+
+    /// Reserves free pages for a builder; see [`crate::ese::tree::Forest::lend_pages`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
+        self.forest_mut().lend_pages(fdp, want)
+    }
+
+    /// Lets rows that were built apart enter their table: long values first, then rows, then index entries. Runs of one table are
+    /// best given together, because their index entries are merged in one go.
+    ///
+    /// # Errors
+    /// [`Refusal::DuplicateKey`] when a key that must be unique is there already: the writer is dead then.
+    pub fn splice(&mut self, runs: Vec<TableRun>) -> EseResult<u64> {
+        let mut rows = 0;
+        let mut batches: Vec<(Arc<TableDef>, Vec<Vec<IndexEntry>>)> = Vec::new();
+        for run in runs {
+            let TableRun { table, rows: of_rows, long_values, entries } = run;
+            for run in long_values.into_iter().chain(of_rows) {
+                let is_rows = *run.tree() == table.tree();
+                let named = |error: EseError| error.in_object(&table.name);
+                let count = self.forest_mut().splice(run).map_err(named)?;
+                rows += if is_rows { count } else { 0 };
+            }
+            match batches.iter_mut().find(|(known, _)| known.objid == table.objid) {
+                Some((_, gathered)) => {
+                    gathered.iter_mut().zip(entries).for_each(|(all, new)| all.extend(new));
+                }
+                None => batches.push((table, entries)),
+            }
+        }
+        for (table, entries) in batches {
+            self.merge_entries(&table, entries)?;
+        }
+        Ok(rows)
+    }
+
+    fn merge_entries(&mut self, table: &TableDef, entries: Vec<Vec<IndexEntry>>) -> EseResult<()> {
+        for (index, mut entries) in table.indexes.iter().zip(entries) {
+            entries.sort_unstable();
+            let repeats = |pair: &[IndexEntry]| pair[0].0 == pair[1].0;
+            let is_unique = index.flags.contains(IndexFlags::UNIQUE);
+            if is_unique && entries.windows(2).any(repeats) {
+                let reason = "two rows have the same key in a unique index";
+                self.forest_mut().pager_mut().give_up();
+                return Err(EseError::refused(Refusal::DuplicateKey, reason).in_object(&index.name));
+            }
+            let changes = entries.into_iter().map(|(key, data)| Change::Insert { key, data });
+            let merged = self.forest_mut().merge(&index_tree(index), changes);
+            merged.map_err(|error| error.in_object(&index.name))?;
+        }
+        Ok(())
+    }
+
+    /// Gives up runs that will not enter their table; their pages are free again.
+    ///
+    /// # Errors
+    /// As [`crate::ese::tree::Forest::discard`].
+    pub fn discard(&mut self, runs: Vec<TableRun>) -> EseResult<()> {
+        for run in runs {
+            for run in run.rows.into_iter().chain(run.long_values) {
+                self.forest_mut().discard(run)?;
+            }
+        }
+        Ok(())
+    }
+}
