@@ -32,8 +32,10 @@
 //! | `file` | the file itself: pages in and out |
 //! | `read` | a stream, verified page by page |
 //! | `write` | new streams, frees, the steps of a commit |
+//! | `ahead` | streams written by other threads, before the commit that takes them into use |
 //! | `rows` | rows of a table by column name, for these tables and the store's |
 
+mod ahead;
 mod chunk;
 mod file;
 mod pair;
@@ -44,6 +46,7 @@ mod space;
 mod tables;
 mod write;
 
+pub use ahead::{AheadStream, AheadStreams};
 pub use chunk::{Chunk, PageState};
 pub use file::StmFile;
 pub use pair::{create_stm, stm_path, verify_pair};

@@ -37,6 +37,11 @@ impl NamedTable {
         &self.def
     }
 
+    /// The table, to be kept.
+    pub fn shared_def(&self) -> &Arc<TableDef> {
+        &self.def
+    }
+
     /// Whether the table has a column of this name.
     pub fn has(&self, column: &str) -> bool {
         self.places.contains_key(column)
@@ -154,6 +159,14 @@ impl<'t, 'v> Draft<'t, 'v> {
         let place = self.table.places.get(column);
         let slot = place.and_then(|place| self.cells.get_mut(*place));
         *slot.unwrap_or_else(|| panic!("{} has no column {column}", self.table.def.name)) = cell;
+        self
+    }
+
+    /// Sets the column at this place of the table; beyond its last one nothing happens.
+    pub fn set_at(&mut self, place: usize, cell: Cell<'v>) -> &mut Self {
+        if let Some(slot) = self.cells.get_mut(place) {
+            *slot = cell;
+        }
         self
     }
 

@@ -74,6 +74,28 @@ impl SpaceMap {
         Some(self.chunks.get(chunk)?.state(page))
     }
 
+    /// Sets pages aside for content of so many bytes that is written by another thread. They count as free if the job ends
+    /// before [`Self::commit`].
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub fn reserve(&mut self, len_bytes: u64) -> EseResult<SlvInfo> {
+        let info = self.allocate(len_bytes)?;
+        info.runs().iter().for_each(|run| self.mark(*run, PageState::Reserved));
+        Ok(info)
+    }
+
+    /// Reserved pages come into use.
+    pub fn commit(&mut self, info: &SlvInfo) {
+        info.runs().iter().for_each(|run| self.mark(*run, PageState::Committed));
+    }
+
+    /// Reserved pages are free again.
+    pub fn give_back(&mut self, info: &SlvInfo) {
+        info.runs().iter().for_each(|run| self.mark(*run, PageState::Free));
+        (self.pages_from, self.clusters_from) = (0, 0);
+    }
+
     /// Takes pages for content of so many bytes into use.
     ///
     /// # Errors

@@ -166,6 +166,11 @@ impl StmTables {
 
     /// Stores a row of the owner table.
     pub(super) fn put_owner(&self, writer: &mut DatabaseWriter, row: &OwnerRow) -> EseResult<()> {
+        self.owner_draft(row).insert(writer).map(drop)
+    }
+
+    /// A row of the owner table.
+    pub fn owner_draft(&self, row: &OwnerRow) -> Draft<'_, 'static> {
         assert!(row.owner.key.len() <= KEY_BYTES_MAX, "row keys of owners are short");
         assert_eq!(row.checksums.len(), row.run.count() as usize, "every page has a checksum");
         let checksums: Vec<u8> = row.checksums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
@@ -175,10 +180,9 @@ impl StmTables {
             .i32(PAGE_COUNT, row.run.count() as i32)
             .i32(OWNER_TABLE, row.owner.table as i32)
             .i32(OWNER_COLUMN, row.owner.column as i32)
-            .bytes(OWNER_KEY, &*row.owner.key)
+            .bytes(OWNER_KEY, row.owner.key.clone())
             .bytes(CHECKSUMS, checksums);
-        draft.insert(writer)?;
-        Ok(())
+        draft
     }
 
     /// Key of the row that begins with this page.

@@ -92,12 +92,7 @@ impl StmWriter {
         len_bytes: u64,
         fill: &mut dyn FnMut(&mut [u8]) -> EseResult<()>,
     ) -> EseResult<SlvInfo> {
-        let pages_before = self.space.page_count();
-        let info = self.space.allocate(len_bytes)?;
-        if self.space.page_count() > pages_before {
-            self.is_synced = false;
-            self.file.resize(self.space.page_count())?;
-        }
+        let info = self.with_room(|space| space.allocate(len_bytes))?;
         let mut buffer = vec![0; OWNER_ROW_PAGES as usize * PAGE_BYTES];
         let mut left_bytes = len_bytes;
         for run in info.runs() {
@@ -113,6 +108,40 @@ impl StmWriter {
         }
         assert_eq!(left_bytes, 0, "the runs hold the whole stream");
         Ok(info)
+    }
+
+    /// Makes room in the file for what `take` takes.
+    fn with_room(
+        &mut self,
+        take: impl FnOnce(&mut SpaceMap) -> EseResult<SlvInfo>,
+    ) -> EseResult<SlvInfo> {
+        let pages_before = self.space.page_count();
+        let info = take(&mut self.space)?;
+        if self.space.page_count() > pages_before {
+            self.is_synced = false;
+            self.file.resize(self.space.page_count())?;
+        }
+        Ok(info)
+    }
+
+    /// Sets pages aside for a stream that an [`super::AheadStreams`] writes.
+    ///
+    /// # Errors
+    /// As [`Self::write_from`].
+    pub fn reserve(&mut self, len_bytes: u64) -> EseResult<SlvInfo> {
+        self.is_synced = false;
+        self.with_room(|space| space.reserve(len_bytes))
+    }
+
+    /// Takes reserved pages into use; their rows in the owner table are written in the same commit.
+    pub fn commit_reserved(&mut self, info: &SlvInfo) {
+        self.is_synced = false;
+        self.space.commit(info);
+    }
+
+    /// Reserved pages will not be used.
+    pub fn give_back(&mut self, info: &SlvInfo) {
+        self.space.give_back(info);
     }
 
     /// As [`Self::write_from`] for bytes in memory.

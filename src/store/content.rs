@@ -75,9 +75,7 @@ pub struct Content {
 
 impl Content {
     pub(crate) fn read<P: Pages + ?Sized>(fields: &Fields<'_, '_, P>) -> EseResult<Self> {
-        let attachments = fields.all(col::ATTACHMENTS)?;
-        let attachments = attachments.iter().map(|bytes| InstanceId::from_store(bytes));
-        let attachments = attachments.collect::<Result<_, _>>();
+        let links = Self::of_links(fields)?;
         Ok(Self {
             instance: fields.instance_id(col::INSTANCE)?,
             references: fields.i32(col::REFERENCES)?.into(),
@@ -89,6 +87,27 @@ impl Content {
             created: fields.time(col::CREATED)?,
             modified: fields.time(col::MODIFIED)?,
             promoted: read_promoted(fields)?,
+            stream: links.stream,
+            attachments: links.attachments,
+        })
+    }
+}
+
+/// What a content row points at.
+pub(crate) struct ContentLinks {
+    pub(crate) stream: Option<SlvInfo>,
+    pub(crate) attachments: Vec<InstanceId>,
+}
+
+impl Content {
+    /// Only what the row points at.
+    pub(crate) fn of_links<P: Pages + ?Sized>(
+        fields: &Fields<'_, '_, P>,
+    ) -> EseResult<ContentLinks> {
+        let attachments = fields.all(col::ATTACHMENTS)?;
+        let attachments = attachments.iter().map(|bytes| InstanceId::from_store(bytes));
+        let attachments = attachments.collect::<Result<_, _>>();
+        Ok(ContentLinks {
             stream: read_stream(fields, col::STREAM)?,
             attachments: attachments.map_err(|error| broken(fields, col::ATTACHMENTS, &error))?,
         })

@@ -15,11 +15,13 @@
 //! | `roles` | well-known folders |
 //! | `identity` | GUIDs and signatures of a new store |
 //! | `read`, `write` | a store opened for reading, and for writing |
+//! | `copy`, `sum` | rows of one store in another; whether two contents are copies |
 //! | `check` | whether counters, references and streams of a store agree |
 
 pub mod check;
 mod codec;
 mod content;
+mod copy;
 mod counts;
 mod folder;
 mod identity;
@@ -30,6 +32,7 @@ mod read;
 mod roles;
 mod scan;
 pub mod schema;
+mod sum;
 mod view;
 mod write;
 
@@ -40,8 +43,12 @@ pub use folder::{DEPTH_MAX, Folder, FolderKind, FolderTree, split_path};
 pub use identity::{StoreIdentity, fresh_mailbox_guid};
 pub use item::{Headers, Item, ItemId};
 pub use mailbox::{Mailbox, MailboxProfile, Quotas};
-pub use read::{Store, is_store};
+pub use read::{CommittedStore, Store, is_store};
 pub use roles::{LOGON_ROLES, Role};
 pub use schema::Tables;
+pub use sum::ContentSum;
 pub use view::{Body, StoreInfo, View, Visit};
-pub use write::{ATTACHMENT_ROWS_MAX, NewFolder, StoreWriter, Stored};
+pub use write::{
+    ATTACHMENT_ROWS_MAX, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget,
+    ParcelWish, Reservation, SharedSupply, StoreWriter, Stored,
+};

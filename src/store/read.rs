@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbHeader;
 use crate::ese::table::database::Database;
-use crate::ese::txn::DatabaseFile;
-use crate::io::{OpenMode, Volume};
+use crate::ese::txn::{CommittedPages, DatabaseFile};
+use crate::io::{OpenMode, Storage, Volume};
 use crate::stm::{SpaceMap, StmFile, check_length, stm_path, verify_pair};
 
 use super::schema::Tables;
@@ -99,4 +99,23 @@ fn require_store(database: &Database) -> EseResult<()> {
         crate::ese::txn::Pages::path(database.file()),
         "Global, Mailbox, Folders, Msg or MsgFolder",
     ))
+}
+
+/// A store as its last commit left it, read while a writer goes on.
+#[derive(Debug)]
+pub struct CommittedStore {
+    pages: CommittedPages,
+    tables: Tables,
+    stm: StmFile,
+}
+
+impl CommittedStore {
+    pub(crate) fn new(pages: CommittedPages, tables: Tables, stm: Arc<dyn Storage>) -> Self {
+        Self { pages, tables, stm: StmFile::new(stm) }
+    }
+
+    /// What the store held then.
+    pub fn view(&self) -> View<'_, CommittedPages> {
+        View { pages: &self.pages, tables: &self.tables, stm: &self.stm }
+    }
 }

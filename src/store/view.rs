@@ -8,12 +8,13 @@ use crate::ese::table::database::Table;
 use crate::ese::table::fields::VALUE_BYTES_MAX;
 use crate::ese::txn::Pages;
 use crate::mapi::{
-    FileTime, FolderId, InstanceId, MailboxGuid, ReplGuid, ReplId, SearchKey, StoreGuid,
+    FileTime, FolderId, InstanceId, MailboxGuid, NamedProperty, PropId, PropName, PropertySetGuid,
+    ReplGuid, ReplId, SearchKey, StoreGuid,
 };
 use crate::stm::{Fields, Owner, StmFile, StreamReader};
 
 use super::codec::{Ids, fold_name, name_key};
-use super::content::{Attachment, Content};
+use super::content::{Attachment, Content, ContentLinks};
 use super::folder::{Folder, FolderTree, split_path};
 use super::item::{Item, ItemId};
 use super::mailbox::{Mailbox, dn_key};
@@ -316,6 +317,14 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         Ok(folder)
     }
 
+    /// What a content row points at.
+    pub(super) fn content_links(&self, instance: InstanceId) -> EseResult<ContentLinks> {
+        let key = self.tables.contents.key(&[Some(&instance.to_store())])?;
+        let links =
+            scan::row(self.pages, &self.tables.contents, &key, |fields| Content::of_links(fields))?;
+        links.ok_or_else(|| self.missing("content", instance))
+    }
+
     /// The item with this id.
     ///
     /// # Errors
@@ -513,6 +522,28 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
             let id = u16::try_from(id)
                 .map_err(|_| fields.corrupt(col::REPLICA_ID, format!("{id} is no replica id")))?;
             found.push((ReplId(id), ReplGuid(fields.guid(col::REPLICA_GUID)?)));
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// The named properties, with the id that each has in this store.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn named_properties(&self) -> EseResult<Vec<(PropId, NamedProperty)>> {
+        let mut found = Vec::new();
+        scan::rows(self.pages, &self.tables.named, &[], &mut |fields| {
+            let fields = fields?;
+            let id = fields.i32(col::PROPERTY_ID)?;
+            let id = u16::try_from(id)
+                .map_err(|_| fields.corrupt(col::PROPERTY_ID, format!("{id} is no property id")))?;
+            let name = match fields.i32(col::PROPERTY_KIND)? {
+                0 => PropName::Number(fields.i32(col::PROPERTY_NUMBER)?.cast_unsigned()),
+                _ => PropName::Text(fields.text(col::PROPERTY_TEXT)?),
+            };
+            let set = PropertySetGuid(fields.guid(col::PROPERTY_SET)?);
+            found.push((PropId(id), NamedProperty { set, name }));
             Ok(())
         })?;
         Ok(found)

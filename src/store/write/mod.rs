@@ -16,6 +16,7 @@
 //! | `flush` | counters and references into their rows |
 //! | `mailboxes`, `folders`, `items`, `contents` | what they say |
 //! | `names` | replicas and named properties |
+//! | `parcel` | many mails at once, copied by other threads |
 
 mod contents;
 mod flush;
@@ -23,6 +24,7 @@ mod folders;
 mod items;
 mod mailboxes;
 mod names;
+mod parcel;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +49,9 @@ use flush::{FolderChange, ReferenceChange};
 
 pub use contents::{ATTACHMENT_ROWS_MAX, Stored};
 pub use folders::NewFolder;
+pub use parcel::{
+    Holders, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget, ParcelWish, Reservation, SharedSupply,
+};
 
 /// Ids and change numbers below belong to the store itself. Source: exchange-store 3.3.
 const FIRST_COUNTER: i64 = 0x100;

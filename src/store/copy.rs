@@ -1,0 +1,119 @@
+//! Copying a row of one store into a table of another, column by column, whatever the columns mean.
+//!
+//! Columns have the same name in both stores, save those of named properties, whose ids each store hands out by itself
+//! (recover-semantics W7). Values are copied as they are stored; only ids and places are set anew by the caller.
+
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::column::{ColumnDef, Lid};
+use crate::ese::table::compress::decompress;
+use crate::ese::table::database::Table;
+use crate::ese::table::long_value::LvReader;
+use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::rows::Row;
+use crate::ese::txn::Pages;
+use crate::stm::{Cell, Draft, NamedTable};
+
+use super::scan::VALUE_CAP_BYTES;
+
+/// Which column of the source each column of the target comes from.
+#[derive(Debug, Clone)]
+pub struct RowMap {
+    /// For each column of the target, the place of its column in the source.
+    from: Vec<Option<usize>>,
+    /// Columns of the source that the target does not have.
+    left: Vec<String>,
+}
+
+impl RowMap {
+    /// The map between two tables; `rename` gives a source column's name in the target where that differs.
+    pub fn new(
+        source: &NamedTable,
+        target: &NamedTable,
+        rename: &dyn Fn(&str) -> Option<String>,
+    ) -> Self {
+        let mut from = vec![None; target.def().columns.len()];
+        let mut left = Vec::new();
+        for (place, column) in source.def().columns.iter().enumerate() {
+            let name = rename(&column.name).unwrap_or_else(|| column.name.clone());
+            let found = target.def().columns.iter().position(|column| column.name == name);
+            match found.and_then(|found| from.get_mut(found)) {
+                Some(slot) => *slot = Some(place),
+                None => left.push(column.name.clone()),
+            }
+        }
+        Self { from, left }
+    }
+
+    /// Columns of the source that the target does not have: what stands in them is not copied.
+    pub fn left(&self) -> &[String] {
+        &self.left
+    }
+
+    /// Puts the values of `row` into `draft`. Long values are handed to `copy`, which answers the number of the copy.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] for a broken row; [`EseError::Unsupported`] for an encrypted value; what `copy` reports.
+    pub fn fill<'r, P: Pages + ?Sized>(
+        &self,
+        source: &NamedTable,
+        row: &Row<'r>,
+        values: &LvReader<'_, P>,
+        copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
+        draft: &mut Draft<'_, 'r>,
+    ) -> EseResult<()> {
+        for (place, from) in self.from.iter().enumerate() {
+            let Some(column) = from.and_then(|from| source.def().columns.get(from)) else {
+                continue;
+            };
+            let cell = match row.get(column)? {
+                FieldValues::Null | FieldValues::Default => continue,
+                FieldValues::One(Stored::Separated(lid)) => Cell::Shared(copy(lid)?),
+                FieldValues::One(stored) => Cell::One(plain(column, stored, values)?),
+                many @ FieldValues::Many(_) => {
+                    let plain = many.iter().map(|stored| plain(column, stored?, values));
+                    Cell::Many(plain.collect::<EseResult<_>>()?)
+                }
+            };
+            draft.set_at(place, cell);
+        }
+        Ok(())
+    }
+}
+
+fn plain<'r, P: Pages + ?Sized>(
+    column: &ColumnDef,
+    stored: Stored<'r>,
+    values: &LvReader<'_, P>,
+) -> EseResult<std::borrow::Cow<'r, [u8]>> {
+    match stored {
+        Stored::Plain(bytes) => Ok(bytes.into()),
+        Stored::Compressed(bytes) => {
+            let mut value = Vec::new();
+            decompress(bytes, u16::MAX.into(), &mut value)?;
+            Ok(value.into())
+        }
+        Stored::Separated(lid) => Ok(values.read_to_vec(lid, VALUE_CAP_BYTES)?.into()),
+        Stored::Encrypted(_) => {
+            Err(EseError::unsupported("copying an encrypted value").in_object(&column.name))
+        }
+    }
+}
+
+/// Reads the row with this primary key and gives it to `visit`, with the reader of its long values; `None` when there is none.
+pub(crate) fn with_row<P: Pages + ?Sized, T>(
+    pages: &P,
+    table: &NamedTable,
+    key: &[u8],
+    visit: impl FnOnce(&Row<'_>, &LvReader<'_, P>) -> EseResult<T>,
+) -> EseResult<Option<T>> {
+    let opened = Table::new(pages, table.def());
+    let long_values = opened.long_values();
+    let mut rows = opened.rows();
+    if !rows.find(key)? {
+        return Ok(None);
+    }
+    match rows.row()? {
+        Some(row) => visit(&row, &long_values).map(Some),
+        None => Ok(None),
+    }
+}

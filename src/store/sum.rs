@@ -1,0 +1,167 @@
+//! One number over everything that a content holds: two contents with the same number are copies of each other, whatever ids they
+//! have in their stores. For verifying a recovery, not for finding duplicates: a CRC32 is no proof against an attacker.
+//!
+//! Taken over plain values, so that it does not depend on how long values were cut, compressed or placed. Source: recover-semantics P4.
+
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::database::Table;
+use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::txn::Pages;
+use crate::mapi::InstanceId;
+use crate::stm::{Fields, NamedTable};
+
+use super::content::{Attachment, Content};
+use super::schema::columns as col;
+use super::view::View;
+
+/// Mails inside mails that are followed.
+const DEPTH_MAX: usize = 32;
+
+/// What a content costs to copy, and its sum.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentSum {
+    /// CRC32 of all values.
+    pub crc: u32,
+    /// Bytes of all values.
+    pub bytes: u64,
+    /// Content rows: the content itself and the mails embedded in it.
+    pub contents: u32,
+    /// Attachment rows.
+    pub attachments: u32,
+}
+
+struct Summing {
+    hasher: crc32fast::Hasher,
+    sum: ContentSum,
+}
+
+impl Summing {
+    fn add(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.sum.bytes += bytes.len() as u64;
+    }
+}
+
+impl<P: Pages + ?Sized> View<'_, P> {
+    /// Reads everything that a content holds, verifying it, and sums it up.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when a part is missing or damaged; [`EseError::Io`].
+    pub fn content_sum(&self, instance: InstanceId) -> EseResult<ContentSum> {
+        let mut summing = Summing { hasher: crc32fast::Hasher::new(), sum: ContentSum::default() };
+        self.sum_content(instance, 0, &mut summing)?;
+        Ok(ContentSum { crc: summing.hasher.finalize(), ..summing.sum })
+    }
+
+    fn sum_content(
+        &self,
+        instance: InstanceId,
+        depth: usize,
+        summing: &mut Summing,
+    ) -> EseResult<()> {
+        if depth > DEPTH_MAX {
+            let reason = format!("mails inside mails, more than {DEPTH_MAX} deep: a cycle");
+            return Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")));
+        }
+        summing.sum.contents += 1;
+        let table = &self.tables.contents;
+        let own =
+            [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
+        let content =
+            self.sum_row(table, instance, &own, summing, |fields| Content::of_links(fields))?;
+        if let Some(stream) = &content.stream {
+            let owner = self.owner(table, col::STREAM, instance)?;
+            self.streams().read(stream, &owner, &mut |part| {
+                summing.add(part);
+                Ok(())
+            })?;
+        }
+        for attachment in content.attachments {
+            self.sum_attachment(attachment, depth, summing)?;
+        }
+        Ok(())
+    }
+
+    fn sum_attachment(
+        &self,
+        instance: InstanceId,
+        depth: usize,
+        summing: &mut Summing,
+    ) -> EseResult<()> {
+        summing.sum.attachments += 1;
+        let table = &self.tables.attachments;
+        let own = [
+            col::ATTACHMENT,
+            col::ATTACHMENT_REFERENCES,
+            col::ATTACHMENT_SOFT_REFERENCES,
+            col::EMBEDDED,
+            col::DATA_STREAM,
+        ];
+        let attachment =
+            self.sum_row(table, instance, &own, summing, |fields| Attachment::read(fields))?;
+        if let Some(stream) = &attachment.stream {
+            let owner = self.owner(table, col::DATA_STREAM, instance)?;
+            self.streams().read(stream, &owner, &mut |part| {
+                summing.add(part);
+                Ok(())
+            })?;
+        }
+        match attachment.embedded {
+            Some(embedded) => self.sum_content(embedded, depth + 1, summing),
+            None => Ok(()),
+        }
+    }
+
+    /// Adds all columns of a row but those that name ids, in the order of the names.
+    fn sum_row<T>(
+        &self,
+        table: &NamedTable,
+        instance: InstanceId,
+        left_out: &[&str],
+        summing: &mut Summing,
+        links: impl FnOnce(&Fields<'_, '_, P>) -> EseResult<T>,
+    ) -> EseResult<T> {
+        let key = table.key(&[Some(&instance.to_store())])?;
+        let opened = Table::new(self.pages, table.def());
+        let reader = opened.fields(super::scan::VALUE_CAP_BYTES);
+        let long_values = opened.long_values();
+        let mut rows = opened.rows();
+        let row = match rows.find(&key)? {
+            true => rows.row()?,
+            false => None,
+        };
+        let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
+        let mut columns: Vec<_> = table.def().columns.iter().collect();
+        columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        for column in columns.into_iter().filter(|column| !left_out.contains(&column.name.as_str()))
+        {
+            let values = row.get(column)?;
+            if let FieldValues::Null | FieldValues::Default = values {
+                continue;
+            }
+            summing.add(column.name.as_bytes());
+            for stored in values.iter() {
+                match stored? {
+                    Stored::Plain(bytes) => summing.add(bytes),
+                    Stored::Separated(lid) => {
+                        long_values.read(lid, &mut |part| summing.add(part))?;
+                    }
+                    Stored::Compressed(bytes) => {
+                        let mut plain = Vec::new();
+                        crate::ese::table::compress::decompress(
+                            bytes,
+                            u16::MAX.into(),
+                            &mut plain,
+                        )?;
+                        summing.add(&plain);
+                    }
+                    Stored::Encrypted(_) => {
+                        let error = EseError::unsupported("copying an encrypted value");
+                        return Err(error.in_object(&column.name));
+                    }
+                }
+            }
+        }
+        links(&Fields::new(row, table, &reader))
+    }
+}
