@@ -50,6 +50,26 @@ impl Counters {
         *counter += 1;
     }
 
+    /// Adds the items of another folder or mailbox.
+    pub fn add(&mut self, other: &Self) {
+        let terms = [
+            (&mut self.scanned, other.scanned),
+            (&mut self.inserted, other.inserted),
+            (&mut self.replaced, other.replaced),
+            (&mut self.unchanged, other.unchanged),
+            (&mut self.moved, other.moved),
+            (&mut self.moved_conflict_kept, other.moved_conflict_kept),
+            (&mut self.deleted_in_target, other.deleted_in_target),
+            (&mut self.conflict_kept_target, other.conflict_kept_target),
+            (&mut self.tie, other.tie),
+            (&mut self.filtered, other.filtered),
+            (&mut self.skipped_no_folder, other.skipped_no_folder),
+            (&mut self.bad, other.bad),
+            (&mut self.pending, other.pending),
+        ];
+        terms.into_iter().for_each(|(sum, more)| *sum += more);
+    }
+
     /// Whether every scanned item stands in exactly one other counter.
     pub fn adds_up(&self) -> bool {
         let terms = [

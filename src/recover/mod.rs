@@ -6,10 +6,15 @@
 
 pub mod counters;
 pub mod decide;
+pub mod filter;
+pub mod folders;
+pub mod gather;
 pub mod item;
 pub mod options;
 pub mod pair;
 pub mod plan;
+pub mod planner;
+pub mod select;
 
 pub use counters::Counters;
 pub use decide::{Action, ConflictRule, DeletedRule, Mode, MovedRule, Rules, decide};
@@ -20,3 +25,5 @@ pub use plan::{
     BadItem, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxMatch, MailboxPair,
     MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
 };
+pub use planner::plan_mailbox;
+pub use select::{MailboxMatches, SkipReason, SkippedMailbox, match_mailboxes};

@@ -5,7 +5,7 @@
 
 use super::counters::Counters;
 use crate::mapi::{FolderId, InstanceId};
-use crate::store::{ItemId, Mailbox, NewFolder};
+use crate::store::{ItemId, Mailbox, NewFolder, Role};
 
 /// How two mailboxes found each other. Source: recover-semantics 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +75,8 @@ pub enum FolderTarget {
         /// What it is called.
         folder: NewFolder,
     },
+    /// Into the folder that a mailbox which is itself to be made will have for this role.
+    Role(Role),
     /// Nowhere.
     None,
 }
@@ -86,8 +88,6 @@ pub enum NewParent {
     Existing(FolderId),
     /// That of an earlier folder of the plan, by its place there.
     Planned(usize),
-    /// The root of what users see in a mailbox that is itself to be made.
-    IpmSubtree,
 }
 
 /// One source folder.

@@ -9,7 +9,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `schema` | tables, columns and indexes, as data |
-//! | `view`, `scan`, `codec` | reading: the same for [`Store`] and [`StoreWriter`] |
+//! | `view`, `brief`, `scan`, `codec` | reading: the same for [`Store`] and [`StoreWriter`] |
 //! | `mailbox`, `folder`, `item`, `content` | one row of each kind as a value |
 //! | `counts` | what an item adds to its folder's counters |
 //! | `roles` | well-known folders |
@@ -18,6 +18,7 @@
 //! | `copy`, `sum` | rows of one store in another; whether two contents are copies |
 //! | `check` | whether counters, references and streams of a store agree |
 
+mod brief;
 pub mod check;
 mod codec;
 mod content;
@@ -36,6 +37,7 @@ mod sum;
 mod view;
 mod write;
 
+pub use brief::Brief;
 pub use codec::fold_name;
 pub use content::{Attachment, Content, Form};
 pub use counts::{FolderCounts, ItemWeight, KindCounts};
