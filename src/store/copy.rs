@@ -49,7 +49,7 @@ impl RowMap {
         &self.left
     }
 
-    /// Puts the values of `row` into `draft`. Long values are handed to `copy`, which answers the number of the copy.
+    /// Puts the values of `row` into `draft`. Single long values are handed to `copy`, which answers what is put in their place.
     ///
     /// # Errors
     /// [`EseError::Corrupt`] for a broken row; [`EseError::Unsupported`] for an encrypted value; what `copy` reports.
@@ -58,7 +58,7 @@ impl RowMap {
         source: &NamedTable,
         row: &Row<'r>,
         values: &LvReader<'_, P>,
-        copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
+        copy: &mut dyn FnMut(Lid) -> EseResult<Cell<'r>>,
         draft: &mut Draft<'_, 'r>,
     ) -> EseResult<()> {
         for (place, from) in self.from.iter().enumerate() {
@@ -67,7 +67,7 @@ impl RowMap {
             };
             let cell = match row.get(column)? {
                 FieldValues::Null | FieldValues::Default => continue,
-                FieldValues::One(Stored::Separated(lid)) => Cell::Shared(copy(lid)?),
+                FieldValues::One(Stored::Separated(lid)) => copy(lid)?,
                 FieldValues::One(stored) => Cell::One(plain(column, stored, values)?),
                 many @ FieldValues::Many(_) => {
                     let plain = many.iter().map(|stored| plain(column, stored?, values));

@@ -83,7 +83,7 @@ impl StoreWriter {
         })
     }
 
-    fn guard_folder(&mut self, folder: FolderId) -> EseResult<()> {
+    pub(super) fn guard_folder(&mut self, folder: FolderId) -> EseResult<()> {
         self.alive()?;
         self.change_of(folder).map(drop)
     }
@@ -128,7 +128,18 @@ impl StoreWriter {
     }
 
     /// Writes a row and counts it. A content that was stored for it has its reference already.
-    fn put_item(&mut self, mut item: Item, content: &Content, is_new: bool) -> EseResult<ItemId> {
+    fn put_item(&mut self, item: Item, content: &Content, is_new: bool) -> EseResult<ItemId> {
+        self.put_item_over(item, content, is_new, |_| Ok(()))
+    }
+
+    /// As [`Self::put_item`], over what `fill` has put into the row before.
+    pub(super) fn put_item_over<'v>(
+        &mut self,
+        mut item: Item,
+        content: &Content,
+        is_new: bool,
+        fill: impl FnOnce(&mut Draft<'_, 'v>) -> EseResult<()>,
+    ) -> EseResult<ItemId> {
         let now = self.now;
         let change = self.change_of(item.id.folder)?;
         item.root = change.root;
@@ -140,6 +151,7 @@ impl StoreWriter {
         let (live, soft) = if item.deleted_on.is_some() { (0, 1) } else { (1, 0) };
         self.refer(item.instance, live - i64::from(is_new), soft);
         let mut draft = Draft::new(&self.tables.items);
+        fill(&mut draft)?;
         item.put(&mut draft);
         draft.insert(&mut self.db)?;
         Ok(item.id)
@@ -353,18 +365,48 @@ impl StoreWriter {
         })
     }
 
+    /// As [`Self::replace_item`], over what `fill` has put into the row before; `is_new` when the new content has its reference
+    /// already.
+    pub(super) fn replace_item_over<'v>(
+        &mut self,
+        new: Item,
+        is_new: bool,
+        fill: impl FnOnce(&mut Draft<'_, 'v>) -> EseResult<()>,
+    ) -> EseResult<()> {
+        let old = self.require_item(new.id)?;
+        let old_content = self.require_content(old.instance)?;
+        self.require_content(new.instance)?;
+        self.guarded(|writer| {
+            let (change, _) = writer.next_change()?;
+            let new = Item { change: Some(change), ..new };
+            writer.replace_over(&old, &old_content, new, is_new, fill)
+        })
+    }
+
     fn replace(
+        &mut self,
+        old: &Item,
+        old_content: &Content,
+        new: Item,
+        is_new: bool,
+    ) -> EseResult<()> {
+        self.replace_over(old, old_content, new, is_new, |_| Ok(()))
+    }
+
+    fn replace_over<'v>(
         &mut self,
         old: &Item,
         old_content: &Content,
         mut new: Item,
         is_new: bool,
+        fill: impl FnOnce(&mut Draft<'_, 'v>) -> EseResult<()>,
     ) -> EseResult<()> {
         let content = self.require_content(new.instance)?;
         let key = self.item_key(old.id)?;
         (new.root, new.article, new.bytes) = (old.root, old.article, content.bytes);
         new.commit_time = Some(self.now);
         let mut draft = Draft::new(&self.tables.items);
+        fill(&mut draft)?;
         new.put(&mut draft);
         self.db.delete(self.tables.items.def(), &key)?;
         draft.insert(&mut self.db)?;

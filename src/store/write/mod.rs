@@ -16,6 +16,7 @@
 //! | `flush` | counters and references into their rows |
 //! | `mailboxes`, `folders`, `items`, `contents` | what they say |
 //! | `names` | replicas and named properties |
+//! | `transplant` | one mail, copied from another store |
 //! | `parcel` | many mails at once, copied by other threads |
 
 mod contents;
@@ -25,6 +26,7 @@ mod items;
 mod mailboxes;
 mod names;
 mod parcel;
+mod transplant;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

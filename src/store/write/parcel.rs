@@ -75,9 +75,9 @@ pub struct ParcelTarget {
 /// How the rows of one source fit into the target.
 #[derive(Debug, Clone)]
 pub struct ParcelMaps {
-    contents: RowMap,
-    attachments: RowMap,
-    items: RowMap,
+    pub(super) contents: RowMap,
+    pub(super) attachments: RowMap,
+    pub(super) items: RowMap,
 }
 
 impl ParcelMaps {
@@ -448,7 +448,7 @@ fn fill<'r, P: Pages + ?Sized>(
     (table, row, values): (&crate::stm::NamedTable, &Row<'r>, &LvReader<'_, P>),
     draft: &mut Draft<'_, 'r>,
 ) -> EseResult<()> {
-    let mut copy = |lid: Lid| builder.copy_long_value(supply, values, lid);
+    let mut copy = |lid: Lid| builder.copy_long_value(supply, values, lid).map(Cell::Shared);
     map.fill(table, row, values, &mut copy, draft)
 }
 
