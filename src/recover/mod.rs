@@ -12,8 +12,10 @@ pub mod gather;
 pub mod item;
 pub mod options;
 pub mod pair;
+pub mod place;
 pub mod plan;
 pub mod planner;
+pub mod report;
 pub mod select;
 
 pub use counters::Counters;
@@ -25,5 +27,5 @@ pub use plan::{
     BadItem, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxMatch, MailboxPair,
     MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
 };
-pub use planner::plan_mailbox;
+pub use planner::{KnownReplicas, plan_mailbox};
 pub use select::{MailboxMatches, SkipReason, SkippedMailbox, match_mailboxes};

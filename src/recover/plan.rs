@@ -165,6 +165,27 @@ pub struct SideCounters {
     pub fingerprints: u64,
 }
 
+impl SideCounters {
+    /// Adds those of another mailbox.
+    pub fn add(&mut self, other: &Self) {
+        let terms = [
+            (&mut self.hidden_inserted, other.hidden_inserted),
+            (&mut self.hidden_left, other.hidden_left),
+            (&mut self.dumpster_inserted, other.dumpster_inserted),
+            (&mut self.dumpster_left, other.dumpster_left),
+            (&mut self.queued_left, other.queued_left),
+            (&mut self.search_folders_left, other.search_folders_left),
+            (&mut self.target_only, other.target_only),
+            (&mut self.future_time, other.future_time),
+            (&mut self.partial, other.partial),
+            (&mut self.read_flags, other.read_flags),
+            (&mut self.folders_created, other.folders_created),
+            (&mut self.fingerprints, other.fingerprints),
+        ];
+        terms.into_iter().for_each(|(sum, more)| *sum += more);
+    }
+}
+
 /// An item that cannot be recovered. Source: recover-semantics E6.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadItem {

@@ -25,6 +25,27 @@ const LOOK_UP_FACTOR: i64 = 8;
 /// The number of target folders that are not matched with any source folder starts here.
 const OTHERS_FROM: u32 = 1 << 31;
 
+/// What the replicas of the source are called in the target, of those that it knew before the job began: only they can have
+/// issued ids that are in the target already.
+#[derive(Debug, Clone, Default)]
+pub struct KnownReplicas(HashMap<ReplId, ReplId>);
+
+impl KnownReplicas {
+    /// The replicas that both stores know.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn between<P: Pages + ?Sized, Q: Pages + ?Sized>(
+        source: &View<'_, P>,
+        target: &View<'_, Q>,
+    ) -> EseResult<Self> {
+        let theirs: HashMap<_, _> =
+            target.replicas()?.into_iter().map(|(id, guid)| (guid, id)).collect();
+        let ours = source.replicas()?.into_iter();
+        Ok(Self(ours.filter_map(|(id, guid)| Some((id, *theirs.get(&guid)?))).collect()))
+    }
+}
+
 /// Plans one mailbox.
 ///
 /// # Errors
@@ -34,9 +55,9 @@ pub fn plan_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
     target: &View<'_, Q>,
     pair: &MailboxPair,
     options: &Options,
+    replicas: &KnownReplicas,
 ) -> EseResult<MailboxPlan> {
-    let planner = Planner::new(source, target, pair, options)?;
-    planner.plan()
+    Planner::new(source, target, pair, options, replicas)?.plan()
 }
 
 /// One side's folders.
@@ -62,8 +83,7 @@ struct Planner<'p, P: Pages + ?Sized, Q: Pages + ?Sized> {
     options: &'p Options,
     theirs: Option<Folders>,
     folders: Vec<FolderPlan>,
-    /// Short names of the source's replicas in the target, of those that it knows.
-    replicas: HashMap<ReplId, ReplId>,
+    replicas: &'p HashMap<ReplId, ReplId>,
     writes: Vec<PlannedWrite>,
     side: SideCounters,
     bad: Vec<BadItem>,
@@ -75,15 +95,11 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
         target: &'p View<'p, Q>,
         pair: &'p MailboxPair,
         options: &'p Options,
+        KnownReplicas(replicas): &'p KnownReplicas,
     ) -> EseResult<Self> {
         let ours = Folders::read(source, &pair.source)?;
         let theirs =
             pair.target.as_ref().map(|mailbox| Folders::read(target, mailbox)).transpose()?;
-        let known: HashMap<_, _> =
-            target.replicas()?.into_iter().map(|(id, guid)| (guid, id)).collect();
-        let replicas = source.replicas()?.into_iter();
-        let replicas: HashMap<_, _> =
-            replicas.filter_map(|(id, guid)| Some((id, *known.get(&guid)?))).collect();
         let target_side = theirs.as_ref().map(Folders::side);
         let translate = |id: ReplId| replicas.get(&id).copied();
         let folders = match_folders(&ours.side(), target_side.as_ref(), &translate, options);
