@@ -285,6 +285,10 @@ impl Volume for Lazy {
     fn exists(&self, path: &Path) -> IoResult<bool> {
         self.inner.exists(path)
     }
+    fn is_same_file(&self, a: &Path, b: &Path) -> IoResult<bool> {
+        self.inner.is_same_file(a, b)
+    }
+
     fn remove(&self, path: &Path) -> IoResult<()> {
         self.inner.remove(path)
     }

@@ -97,6 +97,7 @@ pub fn judge(error: &EseError) -> (Exit, &'static str) {
             Refusal::Dirty => (Exit::State, "E_DIRTY"),
             Refusal::Version => (Exit::State, "E_VERSION"),
             Refusal::Mismatch => (Exit::State, "E_SIG_MISMATCH"),
+            Refusal::SameStore => (Exit::State, "E_SAME_STORE"),
             Refusal::NotFound => (Exit::NotFound, "E_NOT_FOUND"),
             Refusal::DuplicateKey | Refusal::WriterDead | Refusal::BadRequest => {
                 (Exit::Failed, "E_REFUSED")

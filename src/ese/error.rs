@@ -65,6 +65,8 @@ pub enum Refusal {
     Version,
     /// Two files that should belong together do not (`E_SIG_MISMATCH`).
     Mismatch,
+    /// Two stores that must differ are the same (`E_SAME_STORE`).
+    SameStore,
     /// A table, column or index of that name or id does not exist.
     NotFound,
     /// A key that must be unique is there already.

@@ -152,6 +152,10 @@ impl<V: Volume> Volume for FaultVolume<V> {
         self.inner.exists(path)
     }
 
+    fn is_same_file(&self, a: &Path, b: &Path) -> IoResult<bool> {
+        self.inner.is_same_file(a, b)
+    }
+
     fn remove(&self, path: &Path) -> IoResult<()> {
         self.shared.call(path, "remove")?;
         self.inner.remove(path)

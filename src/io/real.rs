@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,6 +53,15 @@ impl Volume for RealVolume {
 
     fn exists(&self, path: &Path) -> IoResult<bool> {
         path.try_exists().map_err(|source| IoError::os(path, "look-up", source))
+    }
+
+    fn is_same_file(&self, a: &Path, b: &Path) -> IoResult<bool> {
+        let identity = |path: &Path| {
+            let metadata = std::fs::metadata(path);
+            let metadata = metadata.map_err(|source| IoError::os(path, "look-up", source))?;
+            Ok::<_, IoError>((metadata.dev(), metadata.ino()))
+        };
+        Ok(identity(a)? == identity(b)?)
     }
 
     fn remove(&self, path: &Path) -> IoResult<()> {
@@ -155,7 +164,6 @@ impl Storage for RealStorage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt;
 
     #[test]
     fn only_a_mapped_volume_maps() {

@@ -90,6 +90,12 @@ pub trait Volume: Send + Sync + Debug {
     /// `Os` if that cannot be found out.
     fn exists(&self, path: &Path) -> IoResult<bool>;
 
+    /// Tells whether two paths name one file, by whatever names, links or mounts.
+    ///
+    /// # Errors
+    /// `Os` if one of them is not there or cannot be looked at.
+    fn is_same_file(&self, a: &Path, b: &Path) -> IoResult<bool>;
+
     /// Removes a file's name. Open handles keep working. Durable after [`sync_parent`](Self::sync_parent).
     ///
     /// # Errors

@@ -70,6 +70,25 @@ impl Counters {
         terms.into_iter().for_each(|(sum, more)| *sum += more);
     }
 
+    /// Every counter with its name, in the order of reports.
+    pub fn named(&self) -> [(&'static str, u64); 13] {
+        [
+            ("scanned", self.scanned),
+            ("inserted", self.inserted),
+            ("replaced", self.replaced),
+            ("unchanged", self.unchanged),
+            ("moved", self.moved),
+            ("moved_conflict_kept", self.moved_conflict_kept),
+            ("deleted_in_target", self.deleted_in_target),
+            ("conflict_kept_target", self.conflict_kept_target),
+            ("tie", self.tie),
+            ("filtered", self.filtered),
+            ("skipped_no_folder", self.skipped_no_folder),
+            ("bad", self.bad),
+            ("pending", self.pending),
+        ]
+    }
+
     /// Whether every scanned item stands in exactly one other counter.
     pub fn adds_up(&self) -> bool {
         let terms = [

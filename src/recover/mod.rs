@@ -10,17 +10,23 @@ pub mod filter;
 pub mod folders;
 pub mod gather;
 pub mod item;
+pub mod job;
 pub mod options;
 pub mod pair;
+mod pipeline;
 pub mod place;
+mod plain;
 pub mod plan;
 pub mod planner;
 pub mod report;
 pub mod select;
+pub mod share;
+pub mod verify;
 
 pub use counters::Counters;
 pub use decide::{Action, ConflictRule, DeletedRule, Mode, MovedRule, Rules, decide};
 pub use item::{Item, ItemFlag, Side};
+pub use job::{Progress, RunOptions, Watch, WritePath, recover};
 pub use options::{DumpsterRule, FolderOptions, HiddenRule, MailboxOptions, Options};
 pub use pair::{Outcome, Pairing, pair_items};
 pub use plan::{
@@ -28,4 +34,5 @@ pub use plan::{
     MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
 };
 pub use planner::{KnownReplicas, plan_mailbox};
+pub use report::{FolderReport, Grade, JobReport, MailboxReport, MailboxState};
 pub use select::{MailboxMatches, SkipReason, SkippedMailbox, match_mailboxes};

@@ -13,6 +13,7 @@
 //! | `mailbox`, `folder`, `item`, `content` | one row of each kind as a value |
 //! | `counts` | what an item adds to its folder's counters |
 //! | `roles` | well-known folders |
+//! | `job` | the store's record of recoveries |
 //! | `identity` | GUIDs and signatures of a new store |
 //! | `read`, `write` | a store opened for reading, and for writing |
 //! | `copy`, `sum` | rows of one store in another; whether two contents are copies |
@@ -27,6 +28,7 @@ mod counts;
 mod folder;
 mod identity;
 mod item;
+mod job;
 mod mailbox;
 mod mapi_form;
 mod read;
@@ -44,6 +46,7 @@ pub use counts::{FolderCounts, ItemWeight, KindCounts};
 pub use folder::{DEPTH_MAX, Folder, FolderKind, FolderTree, split_path};
 pub use identity::{StoreIdentity, fresh_mailbox_guid};
 pub use item::{Headers, Item, ItemId};
+pub use job::JobRow;
 pub use mailbox::{Mailbox, MailboxProfile, Quotas};
 pub use read::{CommittedStore, Store, is_store};
 pub use roles::{LOGON_ROLES, Role};

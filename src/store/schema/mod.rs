@@ -122,6 +122,8 @@ pub struct Tables {
     pub(crate) named: NamedTable,
     pub(crate) receive: NamedTable,
     pub(crate) stm: StmTables,
+    /// Made by the first recovery into the store.
+    pub(crate) jobs: Option<NamedTable>,
 }
 
 impl Tables {
@@ -136,6 +138,7 @@ impl Tables {
     /// What `find` reports; [`crate::ese::EseError::Corrupt`] when a column or index is missing.
     pub fn find(mut find: impl FnMut(&str) -> EseResult<Arc<TableDef>>) -> EseResult<Self> {
         let stm = StmTables::find(&mut find)?;
+        let jobs = find(super::job::TABLE).ok().map(NamedTable::new);
         let mut checked = |name: &str| -> EseResult<NamedTable> {
             let table = NamedTable::new(find(name)?);
             let spec = SPECS.iter().find(|spec| spec.name == name);
@@ -159,6 +162,7 @@ impl Tables {
             named: checked("NamedProps")?,
             receive: checked("ReceiveFolders")?,
             stm,
+            jobs,
         })
     }
 }

@@ -61,9 +61,9 @@ const FIRST_COUNTER: i64 = 0x100;
 /// A store opened for writing.
 #[derive(Debug)]
 pub struct StoreWriter {
-    db: DatabaseWriter,
+    pub(super) db: DatabaseWriter,
     stm: StmWriter,
-    tables: Tables,
+    pub(super) tables: Tables,
     path: PathBuf,
     info: StoreInfo,
     /// Identity and counters as they are stored.
@@ -249,7 +249,10 @@ impl StoreWriter {
     }
 
     /// Runs a step that changes rows; its failure ends the writer.
-    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> EseResult<T>) -> EseResult<T> {
+    pub(super) fn guarded<T>(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> EseResult<T>,
+    ) -> EseResult<T> {
         self.alive()?;
         let result = step(self);
         self.is_dead |= result.is_err();

@@ -1,0 +1,234 @@
+//! A recovery from beginning to end: two stores opened, mailboxes matched, each one planned, written, committed, verified and
+//! reported. How it is written is the business of `plain` and `pipeline`; both decide alike and give the same mailboxes.
+//!
+//! Source: recover-semantics 2, 11, 12, 14; design sections 4 and 5.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::decide::Mode;
+use super::options::Options;
+use super::plan::MailboxPair;
+use super::planner::{KnownReplicas, plan_mailbox};
+use super::report::{JobReport, MailboxReport};
+use super::select::match_mailboxes;
+use super::{pipeline, plain};
+use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::page::header::DbState;
+use crate::io::Volume;
+use crate::stm::stm_path;
+use crate::store::{Store, StoreWriter};
+
+/// How a job is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WritePath {
+    /// One writer, one item after the other.
+    Plain,
+    /// Whole pages, built by several workers.
+    #[default]
+    Parallel,
+}
+
+/// How a job is run; none of this changes what comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOptions {
+    /// Its id: a job of the same id goes on where it was interrupted.
+    pub job: [u8; 16],
+    /// How it is written.
+    pub path: WritePath,
+    /// Threads that read and build.
+    pub workers: usize,
+    /// Memory that may be used, in bytes; mapped pages do not count.
+    pub memory_bytes: u64,
+    /// Bytes written between two commits.
+    pub commit_bytes: u64,
+    /// Whether nothing is written at all.
+    pub dry_run: bool,
+    /// Whether the journal of an interrupted writer may be laid over the source.
+    pub replay_source: bool,
+}
+
+impl RunOptions {
+    /// The defaults for a new job.
+    pub fn new(job: [u8; 16]) -> Self {
+        Self {
+            job,
+            path: WritePath::default(),
+            workers: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: 512 << 20,
+            commit_bytes: 256 << 20,
+            dry_run: false,
+            replay_source: false,
+        }
+    }
+}
+
+/// What a job tells while it runs.
+#[derive(Debug)]
+pub enum Progress<'p> {
+    /// So many mailboxes with so many items and bytes are to be read.
+    Started {
+        /// Mailboxes.
+        mailboxes: u64,
+        /// Their items.
+        items: u64,
+        /// Bytes charged for them.
+        bytes: u64,
+    },
+    /// Items were read and decided about, or written.
+    Items {
+        /// How many more.
+        items: u64,
+        /// Bytes charged for them.
+        bytes: u64,
+    },
+    /// A mailbox is done.
+    Mailbox(&'p MailboxReport),
+}
+
+/// Called with news of the job, from one thread at a time.
+pub type Watch<'w> = &'w mut (dyn FnMut(Progress<'_>) + Send);
+
+/// Recovers mailboxes from one store into another.
+///
+/// # Errors
+/// [`Refusal::SameStore`], [`Refusal::Dirty`], [`Refusal::Mismatch`], [`Refusal::Version`], [`Refusal::NotFound`], all before
+/// anything is changed; [`EseError::Io`]: what was committed stays, the job can be run again.
+pub fn recover(
+    volume: &Arc<dyn Volume>,
+    from: &Path,
+    to: &Path,
+    options: &Options,
+    run: &RunOptions,
+    watch: Watch<'_>,
+) -> EseResult<JobReport> {
+    let started = Instant::now();
+    let source = open_source(&**volume, from, to, run)?;
+    let target = Store::open(&**volume, to)?;
+    refuse_equal_stores(&source, &target)?;
+    let matches = match_mailboxes(&source.view(), &target.view(), &options.mailboxes)?;
+    announce(&matches.pairs, watch);
+    let known = KnownReplicas::between(&source.view(), &target.view())?;
+    let mut report = if run.dry_run {
+        plan_only(&source, &target, &matches.pairs, (options, &known), watch)?
+    } else {
+        drop(target);
+        let mut writer = StoreWriter::open(volume.clone(), to)?;
+        step_over(&source, &mut writer)?;
+        let job = Job { source: &source, pairs: &matches.pairs, options, run, known: &known };
+        match run.path {
+            WritePath::Plain => plain::run(&job, writer, watch)?,
+            WritePath::Parallel => pipeline::run(&job, writer, watch)?,
+        }
+    };
+    report.skipped = matches.skipped;
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// What both ways of writing need to know.
+#[derive(Debug)]
+pub struct Job<'j> {
+    /// The source.
+    pub source: &'j Store,
+    /// Mailboxes, the longest first.
+    pub pairs: &'j [MailboxPair],
+    /// What is asked for.
+    pub options: &'j Options,
+    /// How it is run.
+    pub run: &'j RunOptions,
+    /// Replicas that both stores knew before.
+    pub known: &'j KnownReplicas,
+}
+
+impl Job<'_> {
+    /// The mode as a number, for the record of jobs.
+    pub fn mode_number(&self) -> i32 {
+        match self.options.rules.mode {
+            Mode::Merge => 0,
+            Mode::CopyOverlay => 1,
+            Mode::CopyFolder => 2,
+        }
+    }
+}
+
+fn open_source(volume: &dyn Volume, from: &Path, to: &Path, run: &RunOptions) -> EseResult<Store> {
+    for (a, b) in [(from, to), (&*stm_path(from), &*stm_path(to))] {
+        if volume.exists(a)? && volume.exists(b)? && volume.is_same_file(a, b)? {
+            let reason = format!("{} and {} are one file", a.display(), b.display());
+            return Err(EseError::refused(Refusal::SameStore, reason).in_file(from));
+        }
+    }
+    let source = Store::open(volume, from)?;
+    if source.database().file().header().state() != DbState::Clean {
+        let has_journal = volume.exists(&crate::ese::txn::journal::journal_path(from))?;
+        if !(run.replay_source && has_journal) {
+            let reason = if has_journal {
+                "the source was not closed properly; its last commit can be read with --dirty replay"
+            } else {
+                "the source was not closed properly and has no journal of this program beside it; bring it to a clean shutdown \
+                 with the engine's own logs"
+            };
+            return Err(EseError::refused(Refusal::Dirty, reason).in_file(from));
+        }
+    }
+    Ok(source)
+}
+
+/// A copy of a store under another name has its signature and its GUID. It may be a backup of the target, so only a copy that is
+/// at the very same change is refused: there is nothing to recover, and a mistake is likely.
+fn refuse_equal_stores(source: &Store, target: &Store) -> EseResult<()> {
+    let (ours, theirs) = (source.database().file().header(), target.database().file().header());
+    let is_copy = ours.sign_db() == theirs.sign_db() && source.path() == target.path();
+    if is_copy {
+        let reason = "source and target are the same store";
+        return Err(EseError::refused(Refusal::SameStore, reason).in_file(source.path()));
+    }
+    Ok(())
+}
+
+fn announce(pairs: &[MailboxPair], watch: Watch<'_>) {
+    let sum = |of: fn(&MailboxPair) -> i64| {
+        pairs.iter().map(|pair| u64::try_from(of(pair)).unwrap_or(0)).sum()
+    };
+    watch(Progress::Started {
+        mailboxes: pairs.len() as u64,
+        items: sum(|pair| pair.source.items),
+        bytes: sum(|pair| pair.source.bytes),
+    });
+}
+
+fn plan_only(
+    source: &Store,
+    target: &Store,
+    pairs: &[MailboxPair],
+    (options, known): (&Options, &KnownReplicas),
+    watch: Watch<'_>,
+) -> EseResult<JobReport> {
+    let mut report = JobReport::default();
+    for pair in pairs {
+        let started = Instant::now();
+        let plan = plan_mailbox(&source.view(), &target.view(), pair, options, known);
+        let mut mailbox = match plan {
+            Ok(plan) => MailboxReport::of_plan(&plan),
+            Err(error @ EseError::Io(_)) => return Err(error),
+            Err(error) => MailboxReport::failed(pair, error.to_string()),
+        };
+        mailbox.seconds = started.elapsed().as_secs_f64();
+        watch(Progress::Items { items: mailbox.counters.scanned, bytes: mailbox.write_bytes });
+        watch(Progress::Mailbox(&mailbox));
+        report.add(mailbox);
+    }
+    Ok(report)
+}
+
+/// Two stores of one replica that both went on issue the same numbers for different things: the target's counters step over the
+/// source's (D6).
+fn step_over(source: &Store, writer: &mut StoreWriter) -> EseResult<()> {
+    let ours = source.view().info()?;
+    if ours.replica == writer.info().replica {
+        writer.step_over(ours.next_id, ours.next_change);
+    }
+    Ok(())
+}

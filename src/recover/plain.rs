@@ -1,0 +1,266 @@
+//! The plain way of writing: one thread, one item after the other, ordinary inserts. What the parallel way is held against, and what
+//! it falls back on.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use super::job::{Job, Progress, Watch};
+use super::place::{Replicas, make_folders};
+use super::plan::{BadItem, MailboxMatch, MailboxPair, MailboxPlan, PlannedWrite, WriteKind};
+use super::planner::plan_mailbox;
+use super::report::{JobReport, MailboxReport, MailboxState};
+use super::verify::{Written, verify_mailbox};
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::txn::DatabaseFile;
+use crate::mapi::{FolderId, InstanceId};
+use crate::store::{Item, ItemId, JobRow, ParcelMaps, StoreWriter, View};
+
+/// Runs a job.
+///
+/// # Errors
+/// [`EseError::Io`], and everything else that ends the writer.
+pub fn run(job: &Job<'_>, writer: StoreWriter, watch: Watch<'_>) -> EseResult<JobReport> {
+    let mut plain = Plain::new(job, writer)?;
+    let mut report = JobReport::default();
+    for pair in job.pairs {
+        let started = Instant::now();
+        let mut mailbox = plain.recover(pair, watch)?;
+        mailbox.seconds = started.elapsed().as_secs_f64();
+        watch(Progress::Mailbox(&mailbox));
+        report.add(mailbox);
+    }
+    report.commits = plain.commits;
+    report.columns_left = plain.maps.left().map(str::to_owned).collect();
+    plain.writer.close()?;
+    Ok(report)
+}
+
+/// One writer and what it has learnt.
+pub(super) struct Plain<'j> {
+    job: &'j Job<'j>,
+    source: View<'j, DatabaseFile>,
+    pub(super) writer: StoreWriter,
+    pub(super) maps: ParcelMaps,
+    pub(super) replicas: Replicas,
+    /// Contents that several items hold, once they are copied.
+    copied: HashMap<InstanceId, InstanceId>,
+    written_bytes: u64,
+    pub(super) commits: u64,
+}
+
+/// A content that could not be read.
+pub(super) enum Fault {
+    /// It is the source's: the item is lost.
+    Bad(EseError),
+    /// It ends the writer.
+    Fatal(EseError),
+}
+
+impl From<EseError> for Fault {
+    fn from(error: EseError) -> Self {
+        Self::Fatal(error)
+    }
+}
+
+impl<'j> Plain<'j> {
+    pub(super) fn new(job: &'j Job<'j>, mut writer: StoreWriter) -> EseResult<Self> {
+        let source = job.source.view();
+        let maps = writer.parcel_maps(&source)?;
+        let replicas = Replicas::adopt(&source, &mut writer)?;
+        Ok(Self {
+            job,
+            source,
+            writer,
+            maps,
+            replicas,
+            copied: HashMap::new(),
+            written_bytes: 0,
+            commits: 0,
+        })
+    }
+
+    fn recover(&mut self, pair: &MailboxPair, watch: Watch<'_>) -> EseResult<MailboxReport> {
+        let pair = self.with_target(pair)?;
+        self.writer.flush()?;
+        let target = self.writer.view()?;
+        let (options, known) = (self.job.options, self.job.known);
+        let plan = match plan_mailbox(&self.source, &target, &pair, options, known) {
+            Ok(plan) => plan,
+            Err(error @ EseError::Io(_)) => return Err(error),
+            Err(error) => return Ok(MailboxReport::failed(&pair, error.to_string())),
+        };
+        let mut report = MailboxReport::of_plan(&plan);
+        let written = self.write(&plan, &mut report, watch)?;
+        report.state = MailboxState::InProgress;
+        self.note(&report, true)?;
+        self.commit()?;
+        verify_mailbox(&self.writer.view()?, &written, &mut report)?;
+        report.complete();
+        Ok(report)
+    }
+
+    /// A mailbox that the target lacks is made, in a commit of its own.
+    pub(super) fn with_target(&mut self, pair: &MailboxPair) -> EseResult<MailboxPair> {
+        let mut pair = pair.clone();
+        if pair.matched == MailboxMatch::Created && pair.target.is_none() {
+            pair.target = Some(self.writer.add_mailbox(&pair.source.profile)?);
+            self.commit()?;
+        }
+        Ok(pair)
+    }
+
+    fn write(
+        &mut self,
+        plan: &MailboxPlan,
+        report: &mut MailboxReport,
+        watch: Watch<'_>,
+    ) -> EseResult<Vec<Written>> {
+        let places = make_folders(&mut self.writer, &plan.folders)?;
+        let idle = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
+        watch(Progress::Items { items: idle, bytes: 0 });
+        let mut all = Vec::new();
+        for write in &plan.writes {
+            match self.write_one(write, places.get(write.folder as usize).copied().flatten()) {
+                Ok(written) => {
+                    watch(Progress::Items { items: 1, bytes: written.bytes });
+                    self.written_bytes += written.bytes;
+                    all.push(written);
+                }
+                Err(Fault::Bad(error)) => {
+                    let folder = plan.folders.get(write.folder as usize);
+                    let bad = BadItem {
+                        folder_path: folder.map_or_else(String::new, |folder| folder.path.clone()),
+                        item: Some(write.source),
+                        reason: error.to_string(),
+                    };
+                    let was_insert = matches!(write.kind, WriteKind::Insert { .. });
+                    report.turn_bad(write.folder, was_insert, bad);
+                }
+                Err(Fault::Fatal(error)) => return Err(error),
+            }
+            if self.is_time_to_commit() {
+                self.note(report, false)?;
+                self.commit()?;
+            }
+        }
+        Ok(all)
+    }
+
+    pub(super) fn write_one(
+        &mut self,
+        write: &PlannedWrite,
+        folder: Option<FolderId>,
+    ) -> Result<Written, Fault> {
+        let item = self.source.item(write.source);
+        let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
+        let item = item.and_then(|item| item.ok_or_else(missing)).map_err(bad)?;
+        if let WriteKind::MarkRead(id) = write.kind {
+            self.writer.set_read(id, true)?;
+            return Ok(Written::marked(id));
+        }
+        let sum = self.source.content_sum(write.instance).map_err(bad)?;
+        let (instance, is_new) = self.content_for(write.instance)?;
+        let id = match write.kind {
+            WriteKind::Replace(id) => {
+                let old = self.writer.view()?.item(id)?;
+                let old = old.ok_or_else(|| {
+                    EseError::corrupt_bytes(format!("target item {} is gone", id.message))
+                })?;
+                let new = self.replicas.replaced(&item, write, &old, instance)?;
+                let (source, maps) = (&self.source, &self.maps);
+                self.writer.replace_by_copy(source, maps, write.source, &new, is_new)?;
+                id
+            }
+            _ => self.insert(&item, write, folder, instance, is_new)?,
+        };
+        Ok(Written::new(id, instance, &item, write, sum))
+    }
+
+    fn insert(
+        &mut self,
+        item: &Item,
+        write: &PlannedWrite,
+        folder: Option<FolderId>,
+        instance: InstanceId,
+        is_new: bool,
+    ) -> EseResult<ItemId> {
+        let Some(folder) = folder else {
+            let reason = format!("item {} has no folder to go to", write.source.message);
+            return Err(EseError::corrupt_bytes(reason));
+        };
+        let keeps = matches!(write.kind, WriteKind::Insert { keep_id: true });
+        let own = if keeps { None } else { Some(self.writer.reserve_ids(1)?) };
+        let new = self.replicas.inserted(item, write, folder, instance, own)?;
+        let (source, maps) = (&self.source, &self.maps);
+        self.writer.insert_copy(source, maps, write.source, &new, is_new)?;
+        Ok(new.id)
+    }
+
+    /// The target's content for one of the source: copied before, there already, or copied now.
+    fn content_for(&mut self, instance: InstanceId) -> Result<(InstanceId, bool), Fault> {
+        if let Some(copy) = self.copied.get(&instance) {
+            return Ok((*copy, false));
+        }
+        let content = self.source.content(instance);
+        let missing = || EseError::corrupt_bytes(format!("content {instance} is gone"));
+        let content = content.and_then(|content| content.ok_or_else(missing)).map_err(bad)?;
+        let target = self.writer.view()?;
+        let there = super::share::find_content(&self.source, &content, &target)?;
+        let (copy, is_new) = match there {
+            Some(copy) => (copy, false),
+            None => (self.writer.copy_content(&self.source, &self.maps, instance)?, true),
+        };
+        if content.references + content.soft_references > 1 {
+            self.copied.insert(instance, copy);
+        }
+        Ok((copy, is_new))
+    }
+
+    fn is_time_to_commit(&self) -> bool {
+        let run = self.job.run;
+        self.written_bytes >= run.commit_bytes
+            || self.writer.dirty_bytes() as u64 >= run.memory_bytes / 4
+    }
+
+    pub(super) fn commit(&mut self) -> EseResult<()> {
+        self.writer.commit()?;
+        self.written_bytes = 0;
+        self.commits += 1;
+        Ok(())
+    }
+
+    /// The mailbox's row in the record of jobs, for the next commit.
+    pub(super) fn note(&mut self, report: &MailboxReport, is_done: bool) -> EseResult<()> {
+        let row = job_row(self.job, self.writer.now(), report, is_done);
+        self.writer.put_job(&row)
+    }
+}
+
+/// The row of a mailbox in the record of jobs.
+pub(super) fn job_row(
+    job: &Job<'_>,
+    now: crate::mapi::FileTime,
+    report: &MailboxReport,
+    is_done: bool,
+) -> JobRow {
+    let state = if is_done { MailboxState::Completed } else { MailboxState::InProgress };
+    let counters = report.counters.named();
+    let pairs = counters.iter().filter(|(_, count)| *count > 0);
+    let pairs: Vec<String> = pairs.map(|(name, count)| format!("\"{name}\":{count}")).collect();
+    JobRow {
+        job: job.run.job,
+        mailbox: report.guid,
+        state: state.number(),
+        mode: job.mode_number(),
+        started: now,
+        ended: is_done.then_some(now),
+        counters: format!("{{{}}}", pairs.join(",")),
+    }
+}
+
+fn bad(error: EseError) -> Fault {
+    match error {
+        EseError::Io(_) => Fault::Fatal(error),
+        error => Fault::Bad(error),
+    }
+}
