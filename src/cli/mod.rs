@@ -7,13 +7,15 @@
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
-//! | `create`, `ls`, `show`, `recover` | commands for mailbox stores |
+//! | `create`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
 //! | `recover_report` | what a recovery reports |
 
 mod check;
 mod create;
 mod dump;
 mod exit;
+mod export;
+mod import;
 mod info;
 mod json;
 mod ls;
@@ -58,6 +60,10 @@ enum Command {
     Ls(ls::Options),
     /// Show a store, mailbox, folder or message in detail
     Show(show::Options),
+    /// Import mail files into mailboxes of a store
+    Import(import::Options),
+    /// Export a mailbox as mail files
+    Export(export::Options),
     /// Recover mailboxes from one store into another
     Recover(Box<recover::Arguments>),
 }
@@ -71,6 +77,8 @@ impl Command {
             Self::Create(_) => "create",
             Self::Ls(_) => "ls",
             Self::Show(_) => "show",
+            Self::Import(_) => "import",
+            Self::Export(_) => "export",
             Self::Recover(_) => "recover",
         }
     }
@@ -83,6 +91,8 @@ impl Command {
             Self::Create(options) => create::run(options, output),
             Self::Ls(options) => ls::run(options, output),
             Self::Show(options) => show::run(options, output),
+            Self::Import(options) => import::run(options, output),
+            Self::Export(options) => export::run(options, output),
             Self::Recover(arguments) => recover::run(arguments, output),
         }
     }
