@@ -7,7 +7,7 @@
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
-//! | `create`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
+//! | `create`, `synth`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
 //! | `recover_report` | what a recovery reports |
 
 mod check;
@@ -24,6 +24,7 @@ mod recover;
 mod recover_report;
 mod show;
 mod source;
+mod synth;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -64,6 +65,8 @@ enum Command {
     Import(import::Options),
     /// Export a mailbox as mail files
     Export(export::Options),
+    /// Make a store of any size from a seed
+    Synth(synth::Options),
     /// Recover mailboxes from one store into another
     Recover(Box<recover::Arguments>),
 }
@@ -79,6 +82,7 @@ impl Command {
             Self::Show(_) => "show",
             Self::Import(_) => "import",
             Self::Export(_) => "export",
+            Self::Synth(_) => "synth",
             Self::Recover(_) => "recover",
         }
     }
@@ -93,6 +97,7 @@ impl Command {
             Self::Show(options) => show::run(options, output),
             Self::Import(options) => import::run(options, output),
             Self::Export(options) => export::run(options, output),
+            Self::Synth(options) => synth::run(options, output),
             Self::Recover(arguments) => recover::run(arguments, output),
         }
     }
