@@ -166,10 +166,13 @@ impl<'c> Committer<'c> {
     }
 
     fn commit(&mut self) -> EseResult<()> {
+        let started = Instant::now();
         let pieces = self.take_ready();
+        let count = pieces.len();
         let shared = self.shared;
         let mut claims = shared.claims();
         let mut target = shared.target();
+        let locked = started.elapsed();
         let mut parcels = Vec::with_capacity(pieces.len());
         let mut operations = Vec::new();
         for piece in pieces {
@@ -196,10 +199,12 @@ impl<'c> Committer<'c> {
         for operation in operations {
             self.operate(&mut target, operation)?;
         }
+        let spliced = started.elapsed();
         let done = self.note_progress(&mut target)?;
         drop(claims);
         shared.commit(&mut target)?;
         drop(target);
+        tracing::debug!(pieces = count, ?locked, ?spliced, committed = ?started.elapsed(), "a batch is in");
         self.report.commits += 1;
         self.last_commit = Instant::now();
         for number in done {
