@@ -21,10 +21,14 @@ pub enum Exit {
     Warnings = 3,
     /// A file, table or item is not there, or the file cannot be opened.
     NotFound = 10,
+    /// Much would be, or was, lost, and that was not accepted.
+    NeedsApproval = 4,
     /// Another process is the writer.
     Locked = 11,
     /// Files are dirty, do not belong together, or have a format that is not written.
     State = 12,
+    /// Some mailboxes failed.
+    SomeFailed = 20,
     /// A mistake of this program.
     Internal = 70,
 }
@@ -54,6 +58,17 @@ pub enum Failure {
     /// A check found errors; each was told.
     #[error("{0} errors found")]
     Findings(u64),
+    /// Mailboxes failed; each was told.
+    #[error("{0} mailboxes failed")]
+    MailboxesFailed(usize),
+    /// The grade is poor.
+    #[error(
+        "much could not be read (grade poor); look at the report, and use --accept-loss if that is all there is"
+    )]
+    NeedsApproval,
+    /// The counters of a report do not add up.
+    #[error("the counters of the report do not add up; please report this")]
+    SumsDiffer,
 }
 
 impl From<IoError> for Failure {
@@ -73,6 +88,9 @@ impl Failure {
         match self {
             Self::Ese(error) => judge(error).0,
             Self::Output(_) | Self::Findings(_) => Exit::Failed,
+            Self::MailboxesFailed(_) => Exit::SomeFailed,
+            Self::NeedsApproval => Exit::NeedsApproval,
+            Self::SumsDiffer => Exit::Internal,
         }
     }
 
@@ -82,6 +100,9 @@ impl Failure {
             Self::Ese(error) => judge(error).1,
             Self::Output(_) => "E_OUTPUT",
             Self::Findings(_) => "E_FINDINGS",
+            Self::MailboxesFailed(_) => "E_MBX_FAILED",
+            Self::NeedsApproval => "E_NEEDS_APPROVAL",
+            Self::SumsDiffer => "E_INTERNAL",
         }
     }
 }

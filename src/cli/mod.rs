@@ -7,7 +7,8 @@
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
-//! | `create`, `ls`, `show` | commands for mailbox stores |
+//! | `create`, `ls`, `show`, `recover` | commands for mailbox stores |
+//! | `recover_report` | what a recovery reports |
 
 mod check;
 mod create;
@@ -17,6 +18,8 @@ mod info;
 mod json;
 mod ls;
 mod output;
+mod recover;
+mod recover_report;
 mod show;
 mod source;
 
@@ -55,6 +58,8 @@ enum Command {
     Ls(ls::Options),
     /// Show a store, mailbox, folder or message in detail
     Show(show::Options),
+    /// Recover mailboxes from one store into another
+    Recover(Box<recover::Arguments>),
 }
 
 impl Command {
@@ -66,6 +71,7 @@ impl Command {
             Self::Create(_) => "create",
             Self::Ls(_) => "ls",
             Self::Show(_) => "show",
+            Self::Recover(_) => "recover",
         }
     }
 
@@ -77,6 +83,7 @@ impl Command {
             Self::Create(options) => create::run(options, output),
             Self::Ls(options) => ls::run(options, output),
             Self::Show(options) => show::run(options, output),
+            Self::Recover(arguments) => recover::run(arguments, output),
         }
     }
 }

@@ -173,7 +173,7 @@ impl<'j> Plain<'j> {
             }
             _ => self.insert(&item, write, folder, instance, is_new)?,
         };
-        Ok(Written::new(id, instance, &item, write, sum))
+        Ok(Written::new(id, instance, &item, write, &sum))
     }
 
     fn insert(

@@ -36,7 +36,7 @@ impl Written {
         instance: InstanceId,
         item: &Item,
         write: &PlannedWrite,
-        sum: ContentSum,
+        sum: &ContentSum,
     ) -> Self {
         let expected = Expected {
             instance,

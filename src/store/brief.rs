@@ -131,6 +131,20 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Table::new(self.pages, self.tables.items.def()).rows().find(&key)
     }
 
+    /// Bytes charged for an item; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn charged_bytes(&self, id: ItemId) -> EseResult<u64> {
+        let table = &self.tables.items;
+        let size = table.column(col::SIZE)?;
+        let key = table.key(&[Some(&id.folder.to_store()), Some(&id.message.to_store())])?;
+        let found = super::copy::with_row(self.pages, table, &key, |row, _| {
+            Ok(array(row, size)?.map_or(0, i64::from_le_bytes))
+        })?;
+        Ok(found.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
+    }
+
     fn brief_columns(&self) -> EseResult<Columns> {
         let table = &self.tables.items;
         let column = |name: &str| table.column(name).cloned();

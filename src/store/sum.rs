@@ -16,9 +16,11 @@ use super::view::View;
 
 /// Mails inside mails that are followed.
 const DEPTH_MAX: usize = 32;
+/// Rows that one content may consist of: mails that hold the same mails again and again grow beyond any bound.
+const ROWS_MAX: u32 = 100_000;
 
 /// What a content costs to copy, and its sum.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContentSum {
     /// CRC32 of all values.
     pub crc: u32,
@@ -28,11 +30,17 @@ pub struct ContentSum {
     pub contents: u32,
     /// Attachment rows.
     pub attachments: u32,
+    /// Long values of the content rows, and of the attachment rows.
+    pub long_values: [u32; 2],
+    /// Lengths of the streams in bytes, in the order in which [`super::ParcelBuilder`] copies them: what is inside comes first.
+    pub streams: Vec<u64>,
 }
 
 struct Summing {
     hasher: Hasher,
     sum: ContentSum,
+    /// Long values seen so far.
+    values: u32,
 }
 
 enum Hasher {
@@ -42,7 +50,7 @@ enum Hasher {
 
 impl Summing {
     fn new(hasher: Hasher) -> Self {
-        Self { hasher, sum: ContentSum::default() }
+        Self { hasher, sum: ContentSum::default(), values: 0 }
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -95,11 +103,18 @@ impl<P: Pages + ?Sized> View<'_, P> {
             return Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")));
         }
         summing.sum.contents += 1;
+        if summing.sum.contents + summing.sum.attachments > ROWS_MAX {
+            let found = u64::from(ROWS_MAX) + 1;
+            let error = EseError::limit("rows of a content", found, ROWS_MAX.into());
+            return Err(error.in_object(format!("content {instance}")));
+        }
         let table = &self.tables.contents;
         let own =
             [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
+        let before = summing.values;
         let content =
             self.sum_row(table, instance, &own, summing, |fields| Content::of_links(fields))?;
+        summing.sum.long_values[0] += summing.values - before;
         if let Some(stream) = &content.stream {
             let owner = self.owner(table, col::STREAM, instance)?;
             self.streams().read(stream, &owner, &mut |part| {
@@ -110,6 +125,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
         for attachment in content.attachments {
             self.sum_attachment(attachment, depth, summing)?;
         }
+        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
         Ok(())
     }
 
@@ -128,8 +144,10 @@ impl<P: Pages + ?Sized> View<'_, P> {
             col::EMBEDDED,
             col::DATA_STREAM,
         ];
+        let before = summing.values;
         let attachment =
             self.sum_row(table, instance, &own, summing, |fields| Attachment::read(fields))?;
+        summing.sum.long_values[1] += summing.values - before;
         if let Some(stream) = &attachment.stream {
             let owner = self.owner(table, col::DATA_STREAM, instance)?;
             self.streams().read(stream, &owner, &mut |part| {
@@ -137,10 +155,11 @@ impl<P: Pages + ?Sized> View<'_, P> {
                 Ok(())
             })?;
         }
-        match attachment.embedded {
-            Some(embedded) => self.sum_content(embedded, depth + 1, summing),
-            None => Ok(()),
+        if let Some(embedded) = attachment.embedded {
+            self.sum_content(embedded, depth + 1, summing)?;
         }
+        summing.sum.streams.extend(attachment.stream.map(|stream| stream.len_bytes()));
+        Ok(())
     }
 
     /// Adds all columns of a row but those that name ids, in the order of the names.
@@ -177,6 +196,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
                 match stored? {
                     Stored::Plain(bytes) => summing.add(bytes),
                     Stored::Separated(lid) => {
+                        summing.values += 1;
                         long_values.read(lid, &mut |part| summing.add(part))?;
                     }
                     Stored::Compressed(bytes) => {

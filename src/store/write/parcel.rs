@@ -158,6 +158,29 @@ pub struct Holders {
     pub soft: i32,
 }
 
+impl Holders {
+    /// One more.
+    pub fn add(&mut self, is_deleted: bool) {
+        if is_deleted { self.soft += 1 } else { self.live += 1 }
+    }
+}
+
+impl Reservation {
+    /// The first of the ids; the others follow it.
+    pub fn first_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// The id with this counter, as one of a content.
+    ///
+    /// # Errors
+    /// [`EseError::Limit`] for a counter that cannot be.
+    pub fn instance_of(&self, target: &ParcelTarget, counter: u64) -> EseResult<InstanceId> {
+        let counter = super::counter(counter, "object id")?;
+        Ok(InstanceId::new(target.info.local_replica, counter))
+    }
+}
+
 impl<'t> ParcelBuilder<'t> {
     /// Starts a parcel with what was reserved for it.
     ///

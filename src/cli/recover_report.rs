@@ -1,0 +1,195 @@
+//! The report of a recovery: as JSON lines, and as tables for people.
+
+use std::io;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::output::{Output, json_line};
+use super::recover::option_json;
+use crate::recover::{
+    Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch, MailboxReport,
+    RunOptions, SideCounters,
+};
+
+/// Mailboxes that a table shows one by one.
+const MAILBOXES_SHOWN: usize = 40;
+
+fn counters_json(counters: &Counters) -> Json {
+    let pairs = counters.named().into_iter().map(|(name, count)| (name.to_owned(), json!(count)));
+    Json::Object(pairs.collect::<Map<_, _>>())
+}
+
+fn side_json(side: &SideCounters) -> Json {
+    json!({
+        "hidden_inserted": side.hidden_inserted,
+        "hidden_left": side.hidden_left,
+        "dumpster_inserted": side.dumpster_inserted,
+        "dumpster_left": side.dumpster_left,
+        "queued_left": side.queued_left,
+        "search_folders_left": side.search_folders_left,
+        "target_only": side.target_only,
+        "future_time": side.future_time,
+        "partial": side.partial,
+        "read_flags": side.read_flags,
+        "folders_created": side.folders_created,
+        "fingerprints": side.fingerprints,
+    })
+}
+
+fn matched(matched: MailboxMatch) -> &'static str {
+    match matched {
+        MailboxMatch::Guid => "guid",
+        MailboxMatch::ByDn => "by_dn",
+        MailboxMatch::Map => "map",
+        MailboxMatch::Created => "created",
+    }
+}
+
+fn folder_rule(rule: FolderMatch) -> &'static str {
+    match rule {
+        FolderMatch::Role => "role",
+        FolderMatch::Id => "id",
+        FolderMatch::Name => "name",
+        FolderMatch::Created => "created",
+        FolderMatch::LeftOut(LeftOut::Search) => "left_search_folder",
+        FolderMatch::LeftOut(LeftOut::Queue) => "left_queue",
+        FolderMatch::LeftOut(LeftOut::Client) => "left_client",
+        FolderMatch::LeftOut(LeftOut::Filter) => "left_filter",
+        FolderMatch::LeftOut(LeftOut::NotCreated) => "left_not_created",
+        FolderMatch::LeftOut(LeftOut::Empty) => "left_empty",
+    }
+}
+
+fn folder_json(folder: &FolderReport) -> Json {
+    json!({
+        "path": folder.path,
+        "match": folder_rule(folder.matched),
+        "counters": counters_json(&folder.counters),
+    })
+}
+
+/// The line of one mailbox.
+pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
+    let told = |folder: &&FolderReport| folder.counters.scanned > 0 || folder.has_target;
+    let folders: Vec<Json> = mailbox.folders.iter().filter(told).map(folder_json).collect();
+    let bad: Vec<Json> = mailbox
+        .bad
+        .iter()
+        .map(|bad| json!({"folder": bad.folder_path, "reason": bad.reason}))
+        .collect();
+    let fields = [
+        ("guid", json!(mailbox.guid.to_string())),
+        ("name", json!(mailbox.name)),
+        ("match", json!(matched(mailbox.matched))),
+        ("state", json!(mailbox.state.word())),
+        ("grade", json!(mailbox.grade.word())),
+        ("counters", counters_json(&mailbox.counters)),
+        ("side", side_json(&mailbox.side)),
+        ("write_bytes", json!(mailbox.write_bytes)),
+        ("verified", json!(mailbox.verified)),
+        ("bytes_before", json!(mailbox.bytes_before)),
+        ("quota_bytes", json!(mailbox.quota_bytes)),
+        ("seconds", json!(mailbox.seconds)),
+        ("folders", json!(folders)),
+        ("bad", json!(bad)),
+        ("failures", json!(mailbox.failures)),
+    ];
+    json_line("mailbox", &fields)
+}
+
+/// The lines of the whole job.
+pub fn tell_total(report: &JobReport, run: &RunOptions, output: &mut Output) -> io::Result<()> {
+    for skipped in &report.skipped {
+        let fields = [
+            ("guid", json!(skipped.guid.to_string())),
+            ("name", json!(skipped.name)),
+            ("reason", json!(skipped.reason.word())),
+            ("candidates", json!(skipped.candidates)),
+        ];
+        output.line("skipped", &fields)?;
+    }
+    let fields = [
+        ("run", option_json(run)),
+        ("mailboxes", json!(report.mailboxes.len())),
+        ("failed", json!(report.failed())),
+        ("grade", json!(report.grade().word())),
+        ("counters", counters_json(&report.counters)),
+        ("side", side_json(&report.side)),
+        ("columns_left", json!(report.columns_left)),
+        ("write_bytes", json!(report.write_bytes)),
+        ("verified", json!(report.verified)),
+        ("commits", json!(report.commits)),
+        ("seconds", json!(report.seconds)),
+    ];
+    output.line("report", &fields)
+}
+
+/// The report for people.
+pub fn print_report(report: &JobReport, run: &RunOptions, output: &mut Output) -> io::Result<()> {
+    let mut table = comfy_table::Table::new();
+    table.load_preset(comfy_table::presets::NOTHING);
+    table.set_header([
+        "mailbox",
+        "state",
+        "scanned",
+        "inserted",
+        "replaced",
+        "unchanged",
+        "moved",
+        "kept",
+        "other",
+        "lost",
+    ]);
+    for mailbox in report.mailboxes.iter().take(MAILBOXES_SHOWN) {
+        table.add_row(row(&mailbox.name, mailbox.state.word(), &mailbox.counters));
+    }
+    let hidden = report.mailboxes.len().saturating_sub(MAILBOXES_SHOWN);
+    let total = if hidden > 0 { format!("all ({hidden} not shown)") } else { "all".to_owned() };
+    table.add_row(row(&total, report.grade().word(), &report.counters));
+    for column in table.column_iter_mut().skip(2) {
+        column.set_cell_alignment(comfy_table::CellAlignment::Right);
+    }
+    output.text(&table.to_string())?;
+    let SideCounters { hidden_inserted, hidden_left, queued_left, dumpster_left, .. } = report.side;
+    let side = [
+        ("hidden items inserted", hidden_inserted),
+        ("hidden items left", hidden_left),
+        ("items in queues left", queued_left),
+        ("soft-deleted items left", dumpster_left),
+        ("folders made", report.side.folders_created),
+        ("only in the target, kept", report.side.target_only),
+    ];
+    let side: Vec<String> = side
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}"))
+        .collect();
+    if !side.is_empty() {
+        output.text(&side.join(", "))?;
+    }
+    let megabytes = report.write_bytes as f64 / 1e6;
+    let seconds = report.seconds;
+    output.text(&if run.dry_run {
+        format!("dry run: {megabytes:.1} MB would be written; nothing was changed ({seconds:.2} s)")
+    } else {
+        let (commits, verified) = (report.commits, report.verified);
+        format!("{megabytes:.1} MB written in {commits} commits, {verified} items read back, {seconds:.2} s")
+    })
+}
+
+fn row(name: &str, state: &str, counters: &Counters) -> Vec<String> {
+    let kept = counters.conflict_kept_target + counters.moved_conflict_kept + counters.tie;
+    let other = counters.deleted_in_target + counters.filtered + counters.skipped_no_folder;
+    let numbers = [
+        counters.scanned,
+        counters.inserted,
+        counters.replaced,
+        counters.unchanged,
+        counters.moved,
+        kept,
+        other,
+        counters.bad,
+    ];
+    let text = [name.to_owned(), state.to_owned()];
+    text.into_iter().chain(numbers.iter().map(u64::to_string)).collect()
+}

@@ -1,0 +1,288 @@
+//! The committer: takes pieces in, commits them a batch at a time, and keeps the reports of mailboxes.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::piece::{Operation, Piece};
+use super::shared::{Shared, ended};
+use super::worker::Tasks;
+use crate::ese::error::{EseError, EseResult};
+use crate::mapi::InstanceId;
+use crate::recover::job::{Job, Progress, Watch};
+use crate::recover::plain::job_row;
+use crate::recover::plan::MailboxPair;
+use crate::recover::report::{JobReport, MailboxReport, MailboxState};
+use crate::recover::verify::Written;
+use crate::store::StoreWriter;
+
+/// The longest time between two commits, while there is something to commit.
+const COMMIT_SECONDS: Duration = Duration::from_secs(5);
+
+/// What workers tell.
+pub enum Message {
+    /// A mailbox was planned; so many pieces will come.
+    Planned {
+        /// Which mailbox.
+        number: usize,
+        /// Its report as planned.
+        report: Box<MailboxReport>,
+        /// Pieces that will come.
+        pieces: usize,
+        /// Items that need nothing.
+        items: u64,
+        /// When it was begun.
+        started: Instant,
+    },
+    /// A piece is ready.
+    Built(Box<Piece>),
+    /// A mailbox was read back.
+    Verified {
+        /// Which mailbox.
+        number: usize,
+        /// Its report.
+        report: Box<MailboxReport>,
+    },
+    /// Nothing to tell.
+    Idle,
+    /// The job cannot go on.
+    Failed(EseError),
+    /// A worker broke one of the program's own rules.
+    Died,
+}
+
+/// A mailbox that is not done.
+struct Open {
+    report: MailboxReport,
+    pieces_left: usize,
+    written: Vec<Written>,
+    started: Instant,
+}
+
+pub struct Committer<'c> {
+    job: &'c Job<'c>,
+    shared: &'c Shared,
+    tasks: &'c Tasks,
+    mailboxes: usize,
+    open: BTreeMap<usize, Open>,
+    waiting: Vec<Piece>,
+    waiting_bytes: u64,
+    started: BTreeMap<usize, Instant>,
+    last_commit: Instant,
+    report: JobReport,
+}
+
+impl<'c> Committer<'c> {
+    pub fn new(
+        job: &'c Job<'c>,
+        shared: &'c Shared,
+        tasks: &'c Tasks,
+        pairs: &[MailboxPair],
+    ) -> Self {
+        Self {
+            job,
+            shared,
+            tasks,
+            mailboxes: pairs.len(),
+            open: BTreeMap::new(),
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            started: BTreeMap::new(),
+            last_commit: Instant::now(),
+            report: JobReport::default(),
+        }
+    }
+
+    /// Runs until every mailbox is reported.
+    ///
+    /// # Errors
+    /// The first that ends the job; workers are told to stop then.
+    pub fn run(mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<JobReport> {
+        let result = self.serve(from, watch);
+        if result.is_err() {
+            self.shared.end();
+        }
+        result.map(|()| self.report)
+    }
+
+    fn serve(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
+        while self.report.mailboxes.len() < self.mailboxes {
+            let message = match from.recv_timeout(Duration::from_millis(200)) {
+                Ok(message) => message,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => Message::Idle,
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(ended()),
+            };
+            self.take(message, watch)?;
+            if self.is_time_to_commit(from.is_empty()) {
+                self.commit()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, message: Message, watch: Watch<'_>) -> EseResult<()> {
+        match message {
+            Message::Planned { number, report, pieces, items, started } => {
+                watch(Progress::Items { items, bytes: 0 });
+                let open =
+                    Open { report: *report, pieces_left: pieces, written: Vec::new(), started };
+                self.open.insert(number, open);
+            }
+            Message::Built(piece) => {
+                let items = (piece.written.len() + piece.bad.len()) as u64;
+                watch(Progress::Items { items, bytes: piece.bytes });
+                // Pages of its own, and what of it stays in memory.
+                self.waiting_bytes += piece.bytes + (piece.parcel.page_count() as u64) * 64;
+                self.waiting.push(*piece);
+            }
+            Message::Verified { number, mut report } => {
+                let started = self.started.remove(&number);
+                report.seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+                watch(Progress::Mailbox(&report));
+                self.report.add(*report);
+            }
+            Message::Idle => {}
+            Message::Failed(error) => return Err(error),
+            Message::Died => return Err(ended()),
+        }
+        Ok(())
+    }
+
+    /// Batches are large, but nobody waits for one: when nothing comes any more, what is there is committed.
+    fn is_time_to_commit(&self, is_quiet: bool) -> bool {
+        let has_work =
+            !self.waiting.is_empty() || self.open.values().any(|open| open.pieces_left == 0);
+        let is_full = self.waiting_bytes >= self.job.run.commit_bytes;
+        let is_last = is_quiet && self.is_all_built();
+        has_work && (is_full || is_last || self.last_commit.elapsed() >= COMMIT_SECONDS)
+    }
+
+    fn is_all_built(&self) -> bool {
+        let unplanned = self.shared.unplanned.load(std::sync::atomic::Ordering::Relaxed);
+        let of =
+            |number: &usize| self.waiting.iter().filter(|piece| piece.number == *number).count();
+        unplanned == 0 && self.open.iter().all(|(number, open)| open.pieces_left == of(number))
+    }
+
+    fn commit(&mut self) -> EseResult<()> {
+        let pieces = self.take_ready();
+        let shared = self.shared;
+        let mut claims = shared.claims();
+        let mut target = shared.target();
+        let mut parcels = Vec::with_capacity(pieces.len());
+        let mut operations = Vec::new();
+        for piece in pieces {
+            for brought in piece.parcel.brings() {
+                claims.outstanding.remove(brought);
+            }
+            for promised in &piece.promised {
+                if let Some(count) = claims.promised.get_mut(promised) {
+                    *count = count.saturating_sub(1);
+                }
+            }
+            if let Some(open) = self.open.get_mut(&piece.number) {
+                open.pieces_left = open.pieces_left.saturating_sub(1);
+                open.written.extend(piece.written);
+                for (folder, was_insert, bad) in piece.bad {
+                    open.report.turn_bad(folder, was_insert, bad);
+                }
+            }
+            operations.extend(piece.operations);
+            parcels.push(piece.parcel);
+        }
+        claims.promised.retain(|_, count| *count > 0);
+        target.splice(parcels)?;
+        for operation in operations {
+            self.operate(&mut target, operation)?;
+        }
+        let done = self.note_progress(&mut target)?;
+        drop(claims);
+        shared.commit(&mut target)?;
+        drop(target);
+        self.report.commits += 1;
+        self.last_commit = Instant::now();
+        for number in done {
+            if let Some(open) = self.open.remove(&number) {
+                self.started.insert(number, open.started);
+                self.tasks.verify(number, open.written, open.report);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the pieces whose items hold nothing that is still on its way, and that take no content from under the items of a piece
+    /// which is; the others wait.
+    fn take_ready(&mut self) -> Vec<Piece> {
+        let claims = self.shared.claims();
+        let mut pieces = std::mem::take(&mut self.waiting);
+        loop {
+            let brought: HashSet<InstanceId> =
+                pieces.iter().flat_map(|piece| piece.parcel.brings().iter().copied()).collect();
+            let mut kept_here: HashMap<InstanceId, usize> = HashMap::new();
+            for promised in pieces.iter().flat_map(|piece| &piece.promised) {
+                *kept_here.entry(*promised).or_default() += 1;
+            }
+            let is_ready = |piece: &mut Piece| {
+                let missing = |need| claims.outstanding.contains(&need) && !brought.contains(&need);
+                let wanted = |old| {
+                    claims.promised.get(&old).copied().unwrap_or(0)
+                        > kept_here.get(&old).copied().unwrap_or(0)
+                };
+                !needs_of(piece).any(missing) && !replaced_by(piece).any(wanted)
+            };
+            let late: Vec<Piece> = pieces.extract_if(.., |piece| !is_ready(piece)).collect();
+            if late.is_empty() {
+                break;
+            }
+            self.waiting.extend(late);
+        }
+        self.waiting_bytes = self.waiting.iter().map(|piece| piece.bytes).sum();
+        pieces
+    }
+
+    /// Does what pages cannot do.
+    fn operate(&self, target: &mut StoreWriter, operation: Operation) -> EseResult<()> {
+        match operation {
+            Operation::MarkRead(id) => target.set_read(id, true),
+            Operation::Replace { from, new, .. } => {
+                let (source, maps) = (self.job.source.view(), &self.shared.maps);
+                target.replace_by_copy(&source, maps, from, &new, false)
+            }
+        }
+    }
+
+    /// Writes the rows of mailboxes into the record of jobs; answers those that are complete with this commit.
+    fn note_progress(&mut self, target: &mut StoreWriter) -> EseResult<Vec<usize>> {
+        let mut done = Vec::new();
+        for (number, open) in &mut self.open {
+            let is_done = open.pieces_left == 0;
+            let is_touched = is_done || !open.written.is_empty();
+            if is_touched && open.report.state != MailboxState::Failed {
+                open.report.state = MailboxState::InProgress;
+                target.put_job(&job_row(self.job, target.now(), &open.report, is_done))?;
+            }
+            if is_done {
+                done.push(*number);
+            }
+        }
+        Ok(done)
+    }
+}
+
+/// Contents that a piece's replacements let go.
+fn replaced_by(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
+    piece.operations.iter().filter_map(|operation| match operation {
+        Operation::Replace { old, .. } => Some(*old),
+        Operation::MarkRead(_) => None,
+    })
+}
+
+/// Contents that a piece's items hold, but that it does not bring.
+fn needs_of(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
+    let replaced = piece.operations.iter().filter_map(|operation| match operation {
+        Operation::Replace { new, .. } => Some(new.instance),
+        Operation::MarkRead(_) => None,
+    });
+    piece.parcel.needs().chain(replaced.filter(|need| !piece.parcel.brings().contains(need)))
+}

@@ -1,0 +1,86 @@
+//! The parallel way of writing: workers read, pair and build whole pages; one committer links them in. Source: design section 4.
+//!
+//! ```text
+//!               plan ──► build (pieces of a mailbox)                     ┌─► splice, replace, note, commit
+//!   mailboxes ─►  worker 1 ... worker n  ──bounded channel of pieces──►  committer
+//!               verify ◄──────────── mailboxes whose last piece is committed ──┘
+//! ```
+//!
+//! Workers read the target as its last commit left it, and write only into pages that were reserved for them. So nothing that a worker
+//! does can be seen before the committer says so, and a crash leaves a commit with whole items.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `mod` | the threads, and what ends them |
+//! | `shared` | what all of them look at: the target, its last commit, contents that several items hold |
+//! | `worker` | planning, verifying, and in which order |
+//! | `piece` | some items of a mailbox, built |
+//! | `committer` | commits, and the reports of mailboxes |
+
+mod committer;
+mod piece;
+mod shared;
+mod worker;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::job::{Job, Watch};
+use super::place::Replicas;
+use super::plan::{MailboxMatch, MailboxPair};
+use super::report::JobReport;
+use crate::ese::error::EseResult;
+use crate::store::StoreWriter;
+use committer::{Committer, Message};
+use shared::Shared;
+use worker::Worker;
+
+/// Runs a job.
+///
+/// # Errors
+/// As the plain way.
+pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResult<JobReport> {
+    let pairs = make_mailboxes(job, &mut writer)?;
+    let maps = writer.parcel_maps(&job.source.view())?;
+    let replicas = Replicas::adopt(&job.source.view(), &mut writer)?;
+    let shared = Shared::new(job, writer, maps, replicas, pairs.len())?;
+    let (to_committer, from_workers) = crossbeam_channel::bounded(2 * job.run.workers + 2);
+    let tasks = worker::Tasks::new(&pairs);
+    let report = std::thread::scope(|scope| {
+        for _ in 0..job.run.workers.max(1) {
+            let (to_committer, tasks, shared) = (to_committer.clone(), tasks.clone(), &shared);
+            scope.spawn(move || {
+                let worker = Worker::new(job, shared, tasks, to_committer.clone());
+                // A worker that dies must not leave the committer waiting.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
+                    let _ = to_committer.send(Message::Died);
+                    resume_unwind(panic);
+                }
+            });
+        }
+        drop(to_committer);
+        let result = Committer::new(job, &shared, &tasks, &pairs).run(&from_workers, watch);
+        tasks.end();
+        // Workers that wait for room in the channel find it gone.
+        drop(from_workers);
+        result
+    })?;
+    let columns_left = shared.maps.left().map(str::to_owned).collect();
+    shared.into_writer().close()?;
+    Ok(JobReport { columns_left, ..report })
+}
+
+/// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.
+fn make_mailboxes(job: &Job<'_>, writer: &mut StoreWriter) -> EseResult<Vec<MailboxPair>> {
+    let mut pairs = job.pairs.to_vec();
+    let mut is_changed = false;
+    for pair in &mut pairs {
+        if pair.matched == MailboxMatch::Created && pair.target.is_none() {
+            pair.target = Some(writer.add_mailbox(&pair.source.profile)?);
+            is_changed = true;
+        }
+    }
+    if is_changed {
+        writer.commit()?;
+    }
+    Ok(pairs)
+}

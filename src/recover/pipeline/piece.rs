@@ -1,0 +1,374 @@
+//! A piece: some items of one mailbox and the contents they need, built into pages of the target.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::shared::{Claim, Shared};
+use super::worker::Planned;
+use crate::ese::error::{EseError, EseResult};
+use crate::ese::txn::DatabaseFile;
+use crate::mapi::{FolderId, InstanceId};
+use crate::recover::job::Job;
+use crate::recover::plan::{BadItem, PlannedWrite, WriteKind};
+use crate::recover::share::find_content;
+use crate::recover::verify::Written;
+use crate::store::{
+    ContentSum, Holders, Item, ItemId, ItemWeight, Parcel, ParcelBuilder, ParcelWish, SharedSupply,
+    View,
+};
+
+/// Long values that a row may get beside those it has, because it grows by a few bytes.
+const SPARE_VALUES: u32 = 4;
+
+/// What the committer does by itself when a piece is in.
+#[derive(Debug)]
+pub enum Operation {
+    /// Puts the source's item in the place of one of the target.
+    Replace {
+        /// The source's item.
+        from: ItemId,
+        /// The content that it loses.
+        old: InstanceId,
+        /// What stands there then.
+        new: Box<Item>,
+    },
+    /// Marks an item read.
+    MarkRead(ItemId),
+}
+
+/// Some items of one mailbox, built.
+#[derive(Debug)]
+pub struct Piece {
+    /// Which mailbox.
+    pub number: usize,
+    /// Pages, if there are new contents or items.
+    pub parcel: Parcel,
+    /// What is done afterwards.
+    pub operations: Vec<Operation>,
+    /// What must be there then.
+    pub written: Vec<Written>,
+    /// Items that could not be read: the folder's number, and whether it was to be inserted.
+    pub bad: Vec<(u32, bool, BadItem)>,
+    /// Contents of the target that its items hold.
+    pub promised: Vec<InstanceId>,
+    /// Bytes of content.
+    pub bytes: u64,
+}
+
+/// One item that can be read.
+struct Readable<'p> {
+    write: &'p PlannedWrite,
+    item: Item,
+    weight: ItemWeight,
+    content: Holding,
+}
+
+/// Where an item's content comes from.
+enum Holding {
+    /// It is copied in this piece, under this place among the new ones.
+    New(usize),
+    /// It is in the target, or comes with another piece.
+    There(Claim),
+    /// None is needed.
+    None,
+}
+
+/// A content that is copied in this piece.
+struct Copied {
+    from: InstanceId,
+    sum: ContentSum,
+    holders: Holders,
+    is_shared: bool,
+    to: Option<InstanceId>,
+}
+
+struct Reading<'p> {
+    view: View<'p, DatabaseFile>,
+    shared: &'p Shared,
+    planned: &'p Planned,
+    items: Vec<Readable<'p>>,
+    copies: Vec<Copied>,
+    /// Places in `copies`, by source content.
+    places: HashMap<InstanceId, usize>,
+    bad: Vec<(u32, bool, BadItem)>,
+    promised: Vec<InstanceId>,
+}
+
+/// Builds the piece of these writes.
+///
+/// # Errors
+/// [`EseError::Io`], and what ends the job.
+pub fn build(
+    job: &Job<'_>,
+    shared: &Shared,
+    planned: &Planned,
+    range: Range<usize>,
+) -> EseResult<Piece> {
+    let mut reading = Reading {
+        view: job.source.view(),
+        shared,
+        planned,
+        items: Vec::new(),
+        copies: Vec::new(),
+        places: HashMap::new(),
+        bad: Vec::new(),
+        promised: Vec::new(),
+    };
+    for write in planned.plan.writes.get(range).unwrap_or_default() {
+        reading.read(write)?;
+    }
+    reading.build()
+}
+
+impl<'p> Reading<'p> {
+    /// Reads everything of an item that will be needed: what follows does not fail for the source's sake.
+    fn read(&mut self, write: &'p PlannedWrite) -> EseResult<()> {
+        match self.try_read(write) {
+            Ok(item) => {
+                self.items.push(item);
+                Ok(())
+            }
+            Err(error @ EseError::Io(_)) => Err(error),
+            Err(error) => {
+                let folder = self.planned.plan.folders.get(write.folder as usize);
+                let bad = BadItem {
+                    folder_path: folder.map_or_else(String::new, |folder| folder.path.clone()),
+                    item: Some(write.source),
+                    reason: error.to_string(),
+                };
+                let was_insert = matches!(write.kind, WriteKind::Insert { .. });
+                self.bad.push((write.folder, was_insert, bad));
+                Ok(())
+            }
+        }
+    }
+
+    fn try_read(&mut self, write: &'p PlannedWrite) -> EseResult<Readable<'p>> {
+        let item = self.view.item(write.source)?;
+        let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
+        let item = item.ok_or_else(missing)?;
+        if let WriteKind::MarkRead(_) = write.kind {
+            let weight = ItemWeight::default();
+            return Ok(Readable { write, item, weight, content: Holding::None });
+        }
+        let content = self.view.content(write.instance)?;
+        let missing = || EseError::corrupt_bytes(format!("content {} is gone", write.instance));
+        let content = content.ok_or_else(missing)?;
+        let weight = ItemWeight {
+            associated: item.associated,
+            read: write.is_read,
+            deleted: item.deleted_on.is_some(),
+            bytes: content.bytes,
+            has_attachments: item.headers.has_attachments,
+            recipients: content.recipient_count,
+            attachments: content.attachment_count,
+        };
+        let is_replace = matches!(write.kind, WriteKind::Replace(_));
+        if let Some(place) = self.places.get(&write.instance).copied() {
+            if let Some(copy) = self.copies.get_mut(place).filter(|_| !is_replace) {
+                copy.holders.add(weight.deleted);
+            }
+            return Ok(Readable { write, item, weight, content: Holding::New(place) });
+        }
+        let is_shared = content.references + content.soft_references > 1;
+        if is_shared && let Some(claim) = self.shared.claims().copies.get(&write.instance).copied()
+        {
+            return Ok(Readable { write, item, weight, content: Holding::There(claim) });
+        }
+        let sum = self.view.content_sum(write.instance)?;
+        if let Some(copy) = self.find_in_target(&content)? {
+            let claim = Claim { copy, crc: sum.crc };
+            return Ok(Readable { write, item, weight, content: Holding::There(claim) });
+        }
+        let place = self.copies.len();
+        self.places.insert(write.instance, place);
+        let mut holders = Holders { live: 0, soft: 0 };
+        if !is_replace {
+            holders.add(weight.deleted);
+        }
+        let from = write.instance;
+        self.copies.push(Copied { from, sum, holders, is_shared, to: None });
+        Ok(Readable { write, item, weight, content: Holding::New(place) })
+    }
+
+    /// A content of the last commit, if it is still there, and from now on stays.
+    fn find_in_target(&mut self, content: &crate::store::Content) -> EseResult<Option<InstanceId>> {
+        let found = {
+            let committed = self.shared.committed();
+            find_content(&self.view, content, &committed.view())?
+        };
+        let Some(copy) = found else { return Ok(None) };
+        let mut claims = self.shared.claims();
+        if self.shared.target().view()?.content(copy)?.is_none() {
+            return Ok(None);
+        }
+        *claims.promised.entry(copy).or_default() += 1;
+        self.promised.push(copy);
+        Ok(Some(copy))
+    }
+
+    fn place_of(&self, write: &PlannedWrite) -> EseResult<FolderId> {
+        let place = self.planned.places.get(write.folder as usize).copied().flatten();
+        place.ok_or_else(|| {
+            let reason = format!("item {} has no folder to go to", write.source.message);
+            EseError::corrupt_bytes(reason)
+        })
+    }
+
+    fn build(mut self) -> EseResult<Piece> {
+        let mut builder = self.reserve()?;
+        let mut supply = SharedSupply(self.shared.target_lock());
+        let mut bytes = 0;
+        for copy in &mut self.copies {
+            let (source, maps) = (&self.view, &self.shared.maps);
+            // Replacements add their references when they are made, in the same commit.
+            let made = builder.copy_content(&mut supply, source, maps, copy.from, copy.holders)?;
+            assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
+            bytes += copy.sum.bytes;
+        }
+        let mut operations = Vec::new();
+        let mut written = Vec::with_capacity(self.items.len());
+        let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
+        for (at, readable) in self.items.iter().enumerate() {
+            let (instance, crc) = match &readable.content {
+                Holding::New(place) => match self.copies.get(*place) {
+                    Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
+                    None => return Err(EseError::corrupt_bytes("a copy got lost")),
+                },
+                Holding::There(claim) => (claim.copy, claim.crc),
+                Holding::None => (readable.write.instance, 0),
+            };
+            let sum = ContentSum { crc, ..ContentSum::default() };
+            match readable.write.kind {
+                WriteKind::MarkRead(id) => {
+                    operations.push(Operation::MarkRead(id));
+                    written.push(Written::marked(id));
+                }
+                WriteKind::Replace(id) => {
+                    operations.push(self.replacement(readable, id, instance)?);
+                    written.push(Written::new(id, instance, &readable.item, readable.write, &sum));
+                }
+                WriteKind::Insert { keep_id } => {
+                    let folder = self.place_of(readable.write)?;
+                    let own = if keep_id { None } else { Some(builder.next_id()?) };
+                    let replicas = &self.shared.replicas;
+                    let new =
+                        replicas.inserted(&readable.item, readable.write, folder, instance, own)?;
+                    written.push(Written::new(
+                        new.id,
+                        instance,
+                        &readable.item,
+                        readable.write,
+                        &sum,
+                    ));
+                    if let Holding::There(claim) = &readable.content {
+                        builder.refer(claim.copy, readable.weight.deleted);
+                    }
+                    inserts.push((new, at));
+                }
+            }
+        }
+        inserts.sort_by_key(|(item, _)| (item.id.folder.to_store(), item.id.message.to_store()));
+        for (new, at) in &inserts {
+            let Some(readable) = self.items.get(*at) else { continue };
+            let (source, maps) = (&self.view, &self.shared.maps);
+            let from = readable.write.source;
+            builder.put_item(&mut supply, source, maps, from, new, &readable.weight)?;
+        }
+        Ok(Piece {
+            number: self.planned.number,
+            parcel: builder.finish(&mut supply)?,
+            operations,
+            written,
+            bad: self.bad,
+            promised: self.promised,
+            bytes,
+        })
+    }
+
+    fn replacement(
+        &self,
+        readable: &Readable<'_>,
+        id: ItemId,
+        instance: InstanceId,
+    ) -> EseResult<Operation> {
+        let old = self.shared.committed().view().item(id)?;
+        let gone = || EseError::corrupt_bytes(format!("target item {} is gone", id.message));
+        let (old, write) = (old.ok_or_else(gone)?, readable.write);
+        let new = self.shared.replicas.replaced(&readable.item, write, &old, instance)?;
+        Ok(Operation::Replace { from: write.source, old: old.instance, new: Box::new(new) })
+    }
+
+    /// Reserves what the piece needs, and tells the others which shared contents it copies.
+    fn reserve(&mut self) -> EseResult<ParcelBuilder<'p>> {
+        let shared = self.shared;
+        let mut claims = shared.claims();
+        self.leave_to_others(&claims.copies);
+        let wish = self.wish()?;
+        let given = shared.target().reserve(&wish)?;
+        let mut next = given.first_id();
+        for copy in &mut self.copies {
+            // Rows come inside out: the content's own is the last of its rows.
+            next += u64::from(copy.sum.contents + copy.sum.attachments);
+            let id = given.instance_of(&shared.parcel_target, next - 1)?;
+            copy.to = Some(id);
+            if copy.is_shared {
+                claims.copies.insert(copy.from, Claim { copy: id, crc: copy.sum.crc });
+                claims.outstanding.insert(id);
+            }
+        }
+        drop(claims);
+        ParcelBuilder::new(&shared.parcel_target, given)
+    }
+
+    /// Contents that another worker has claimed since they were read.
+    fn leave_to_others(&mut self, claimed: &HashMap<InstanceId, Claim>) {
+        let is_mine = |copy: &Copied| !(copy.is_shared && claimed.contains_key(&copy.from));
+        if self.copies.iter().all(is_mine) {
+            return;
+        }
+        let mut kept = Vec::with_capacity(self.copies.len());
+        let mut moved: HashMap<usize, Holding> = HashMap::new();
+        for (place, copy) in std::mem::take(&mut self.copies).into_iter().enumerate() {
+            if is_mine(&copy) {
+                moved.insert(place, Holding::New(kept.len()));
+                kept.push(copy);
+            } else if let Some(claim) = claimed.get(&copy.from) {
+                moved.insert(place, Holding::There(*claim));
+            }
+        }
+        self.copies = kept;
+        for item in &mut self.items {
+            if let Holding::New(place) = item.content {
+                match moved.get(&place) {
+                    Some(Holding::New(place)) => item.content = Holding::New(*place),
+                    Some(Holding::There(claim)) => item.content = Holding::There(*claim),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn wish(&self) -> EseResult<ParcelWish> {
+        let mut wish = ParcelWish::default();
+        for copy in &self.copies {
+            let rows = [copy.sum.contents, copy.sum.attachments];
+            wish.ids += rows.iter().map(|rows| u64::from(*rows)).sum::<u64>();
+            for ((sum, rows), values) in
+                wish.long_values.iter_mut().zip(rows).zip(copy.sum.long_values)
+            {
+                *sum = sum.saturating_add(values).saturating_add(rows.saturating_mul(SPARE_VALUES));
+            }
+            wish.streams.extend(&copy.sum.streams);
+        }
+        for readable in &self.items {
+            if let WriteKind::Insert { keep_id } = readable.write.kind {
+                wish.items += 1;
+                wish.ids += u64::from(!keep_id);
+                wish.long_values[2] = wish.long_values[2].saturating_add(SPARE_VALUES);
+                *wish.articles.entry(self.place_of(readable.write)?).or_default() += 1;
+            }
+        }
+        Ok(wish)
+    }
+}

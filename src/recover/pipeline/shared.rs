@@ -1,0 +1,118 @@
+//! What all threads of a job look at.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use crate::ese::error::{EseError, EseResult};
+use crate::mapi::InstanceId;
+use crate::recover::job::Job;
+use crate::recover::place::Replicas;
+use crate::store::{CommittedStore, ParcelMaps, ParcelTarget, StoreWriter};
+
+/// A source content that several items hold, and its copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// The copy.
+    pub copy: InstanceId,
+    /// Sum over the content.
+    pub crc: u32,
+}
+
+/// Contents that several items hold: whoever comes first copies one, the others refer to it.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Copies, by the source's ids.
+    pub copies: HashMap<InstanceId, Claim>,
+    /// Copies that are not in the target yet.
+    pub outstanding: HashSet<InstanceId>,
+    /// Contents of the target that items which are not there yet will hold: they must not go.
+    pub promised: HashMap<InstanceId, usize>,
+}
+
+/// What all threads of a job look at.
+pub struct Shared {
+    target: Mutex<StoreWriter>,
+    committed: RwLock<Arc<CommittedStore>>,
+    claims: Mutex<Claims>,
+    is_ending: AtomicBool,
+    /// Mailboxes whose items are not all decided about yet.
+    pub unplanned: AtomicUsize,
+    /// How rows of the source fit into the target.
+    pub maps: ParcelMaps,
+    /// Replicas of the source in the target.
+    pub replicas: Replicas,
+    /// The target, as builders see it.
+    pub parcel_target: ParcelTarget,
+}
+
+impl Shared {
+    pub fn new(
+        job: &Job<'_>,
+        mut target: StoreWriter,
+        maps: ParcelMaps,
+        replicas: Replicas,
+        mailboxes: usize,
+    ) -> EseResult<Self> {
+        // The pages that the last commit knows are on disk; what was prepared for this job so far must be, too.
+        target.commit()?;
+        tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
+        Ok(Self {
+            committed: RwLock::new(Arc::new(target.committed()?)),
+            parcel_target: target.parcel_target(),
+            target: Mutex::new(target),
+            claims: Mutex::default(),
+            is_ending: AtomicBool::new(false),
+            unplanned: AtomicUsize::new(mailboxes),
+            maps,
+            replicas,
+        })
+    }
+
+    /// The writer.
+    pub fn target(&self) -> MutexGuard<'_, StoreWriter> {
+        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The writer behind its lock, for lending pages.
+    pub fn target_lock(&self) -> &Mutex<StoreWriter> {
+        &self.target
+    }
+
+    /// The target's last commit. As long as the guard lives, no commit puts pages in place.
+    pub fn committed(&self) -> RwLockReadGuard<'_, Arc<CommittedStore>> {
+        self.committed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Commits while nobody reads the last commit, and lets them read this one.
+    pub fn commit(&self, target: &mut StoreWriter) -> EseResult<()> {
+        let mut committed = self.committed.write().unwrap_or_else(PoisonError::into_inner);
+        target.commit()?;
+        *committed = Arc::new(target.committed()?);
+        Ok(())
+    }
+
+    /// The shared contents. Taken before the writer where both are needed.
+    pub fn claims(&self) -> MutexGuard<'_, Claims> {
+        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells everyone to stop.
+    pub fn end(&self) {
+        self.is_ending.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether everyone should stop.
+    pub fn is_ending(&self) -> bool {
+        self.is_ending.load(Ordering::Relaxed)
+    }
+
+    pub fn into_writer(self) -> StoreWriter {
+        self.target.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The error for a job that another thread has ended.
+pub fn ended() -> EseError {
+    EseError::corrupt_bytes("the job was ended by another thread")
+}

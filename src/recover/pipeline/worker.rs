@@ -1,0 +1,220 @@
+//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. What is furthest on goes first, so that little is
+//! begun at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select, unbounded};
+
+use super::committer::Message;
+use super::piece;
+use super::shared::Shared;
+use crate::ese::error::{EseError, EseResult};
+use crate::mapi::FolderId;
+use crate::recover::job::Job;
+use crate::recover::place::make_folders;
+use crate::recover::plan::{MailboxPair, MailboxPlan};
+use crate::recover::planner::plan_mailbox;
+use crate::recover::report::MailboxReport;
+use crate::recover::verify::{Written, verify_mailbox};
+
+/// Bytes of content in one piece, at most, save for a single larger item.
+const PIECE_BYTES: u64 = 16 << 20;
+/// Items in one piece, at most.
+const PIECE_ITEMS: usize = 2048;
+
+/// A planned mailbox whose pieces are being built.
+#[derive(Debug)]
+pub struct Planned {
+    /// Which mailbox.
+    pub number: usize,
+    /// What is to be done.
+    pub plan: MailboxPlan,
+    /// Where the items of each folder of the plan go.
+    pub places: Vec<Option<FolderId>>,
+}
+
+/// Work.
+enum Task {
+    Plan(usize, Box<MailboxPair>),
+    Build(Arc<Planned>, Range<usize>),
+    Verify { number: usize, written: Vec<Written>, report: Box<MailboxReport> },
+}
+
+/// All work that waits, what is furthest on first.
+#[derive(Clone)]
+pub struct Tasks {
+    verify: (Sender<Task>, Receiver<Task>),
+    build: (Sender<Task>, Receiver<Task>),
+    plan: Receiver<Task>,
+    stop: (Sender<()>, Receiver<()>),
+}
+
+impl Tasks {
+    /// The mailboxes, in the order in which they are planned.
+    pub fn new(pairs: &[MailboxPair]) -> Self {
+        let (to_plan, plan) = unbounded();
+        for (number, pair) in pairs.iter().enumerate() {
+            let _ = to_plan.send(Task::Plan(number, Box::new(pair.clone())));
+        }
+        Self { verify: unbounded(), build: unbounded(), plan, stop: unbounded() }
+    }
+
+    /// A mailbox is committed and can be verified.
+    pub fn verify(&self, number: usize, written: Vec<Written>, report: MailboxReport) {
+        let _ = self.verify.0.send(Task::Verify { number, written, report: Box::new(report) });
+    }
+
+    /// Workers may go home: each takes one of these.
+    pub fn end(&self) {
+        for _ in 0..1024 {
+            let _ = self.stop.0.send(());
+        }
+    }
+
+    /// The next piece of work; none when there will be no more.
+    fn next(&self, plans: &mut Receiver<Task>) -> Option<Task> {
+        loop {
+            if self.stop.1.try_recv().is_ok() {
+                return None;
+            }
+            for queue in [&self.verify.1, &self.build.1] {
+                if let Ok(task) = queue.try_recv() {
+                    return Some(task);
+                }
+            }
+            match plans.try_recv() {
+                Ok(task) => return Some(task),
+                Err(TryRecvError::Disconnected) => *plans = never(),
+                Err(TryRecvError::Empty) => {}
+            }
+            select! {
+                recv(self.verify.1) -> task => return task.ok(),
+                recv(self.build.1) -> task => return task.ok(),
+                recv(plans) -> task => if let Ok(task) = task { return Some(task) },
+                recv(self.stop.1) -> _ => return None,
+            }
+        }
+    }
+}
+
+/// One thread's work.
+pub struct Worker<'w> {
+    job: &'w Job<'w>,
+    shared: &'w Shared,
+    tasks: Tasks,
+    to_committer: Sender<Message>,
+}
+
+impl<'w> Worker<'w> {
+    pub fn new(
+        job: &'w Job<'w>,
+        shared: &'w Shared,
+        tasks: Tasks,
+        to_committer: Sender<Message>,
+    ) -> Self {
+        Self { job, shared, tasks, to_committer }
+    }
+
+    /// Works until there is nothing more to do.
+    pub fn run(&self) {
+        let mut plans = self.tasks.plan.clone();
+        while let Some(task) = self.tasks.next(&mut plans) {
+            if self.shared.is_ending() {
+                return;
+            }
+            let result = match task {
+                Task::Plan(number, pair) => self.plan(number, &pair),
+                Task::Build(planned, range) => self.build(&planned, range),
+                Task::Verify { number, written, report } => self.verify(number, &written, *report),
+            };
+            let message = match result {
+                Ok(message) => message,
+                Err(error) => Message::Failed(error),
+            };
+            if self.to_committer.send(message).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn plan(&self, number: usize, pair: &MailboxPair) -> EseResult<Message> {
+        let started = Instant::now();
+        let planned = {
+            let committed = self.shared.committed();
+            let (source, target) = (self.job.source.view(), committed.view());
+            plan_mailbox(&source, &target, pair, self.job.options, self.job.known)
+        };
+        self.shared.unplanned.fetch_sub(1, Ordering::Relaxed);
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(error @ EseError::Io(_)) => return Err(error),
+            Err(error) => {
+                let report = MailboxReport::failed(pair, error.to_string());
+                let report = Box::new(report);
+                return Ok(Message::Planned { number, report, pieces: 0, items: 0, started });
+            }
+        };
+        let report = Box::new(MailboxReport::of_plan(&plan));
+        let makes_folders = plan.side.folders_created > 0;
+        let places = if plan.writes.is_empty() && !makes_folders {
+            Vec::new()
+        } else {
+            make_folders(&mut self.shared.target(), &plan.folders)?
+        };
+        let items = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
+        let ranges = self.cut(&plan)?;
+        let pieces = ranges.len();
+        // Told before the pieces, so that the committer knows of the mailbox when the first of them comes.
+        let message = Message::Planned { number, report, pieces, items, started };
+        if self.to_committer.send(message).is_err() {
+            return Err(super::shared::ended());
+        }
+        let planned = Arc::new(Planned { number, plan, places });
+        for range in ranges {
+            let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
+        }
+        Ok(Message::Idle)
+    }
+
+    /// Cuts the writes of a mailbox into pieces that any worker can build.
+    fn cut(&self, plan: &MailboxPlan) -> EseResult<Vec<Range<usize>>> {
+        let source = self.job.source.view();
+        let share = self.job.run.memory_bytes / (8 * self.job.run.workers.max(1) as u64);
+        let most = PIECE_BYTES.min(share.max(1 << 20));
+        let mut ranges = Vec::new();
+        let (mut start, mut bytes) = (0, 0u64);
+        for (at, write) in plan.writes.iter().enumerate() {
+            // A content that cannot be read is found out when the piece is built.
+            let charged = source.charged_bytes(write.source).unwrap_or(0);
+            if at > start && (bytes + charged > most || at - start >= PIECE_ITEMS) {
+                ranges.push(start..at);
+                (start, bytes) = (at, 0);
+            }
+            bytes += charged;
+        }
+        if start < plan.writes.len() {
+            ranges.push(start..plan.writes.len());
+        }
+        Ok(ranges)
+    }
+
+    fn build(&self, planned: &Planned, range: Range<usize>) -> EseResult<Message> {
+        let piece = piece::build(self.job, self.shared, planned, range)?;
+        Ok(Message::Built(Box::new(piece)))
+    }
+
+    fn verify(
+        &self,
+        number: usize,
+        written: &[Written],
+        mut report: MailboxReport,
+    ) -> EseResult<Message> {
+        let committed = self.shared.committed();
+        verify_mailbox(&committed.view(), written, &mut report)?;
+        report.complete();
+        Ok(Message::Verified { number, report: Box::new(report) })
+    }
+}
