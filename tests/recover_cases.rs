@@ -163,7 +163,7 @@ fn case_8_what_the_user_deleted_stays_deleted_unless_it_is_to_come_back() {
 fn case_9_what_lies_in_deleted_items_counts_as_moved() {
     let set = |two: &mut Two| {
         ours(two).put("#inbox#", 1);
-        theirs(two).put("#deleted#", 1);
+        theirs(two).put("#deleted_items#", 1);
     };
     play(&set, &merge(), &mut |volume, report| {
         assert_eq!(counts(report), [("scanned", 1), ("moved", 1)]);
