@@ -7,11 +7,13 @@
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
+//! | `demo` | the story of a recovery |
 //! | `create`, `synth`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
 //! | `recover_report` | what a recovery reports |
 
 mod check;
 mod create;
+mod demo;
 mod dump;
 mod exit;
 mod export;
@@ -49,6 +51,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play the dial-tone story with the mail that comes with the program, in both modes of recovery
+    Demo(demo::Options),
     /// Show what a database is: header, state, space, tables
     Info(info::Options),
     /// Show the schema and every row of a database
@@ -74,6 +78,7 @@ enum Command {
 impl Command {
     fn name(&self) -> &'static str {
         match self {
+            Self::Demo(_) => "demo",
             Self::Info(_) => "info",
             Self::Dump(_) => "dump",
             Self::Check(_) => "check",
@@ -89,6 +94,7 @@ impl Command {
 
     fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match self {
+            Self::Demo(options) => demo::run(options, output),
             Self::Info(options) => info::run(options, output),
             Self::Dump(options) => dump::run(options, output),
             Self::Check(options) => check::run(options, output),

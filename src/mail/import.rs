@@ -212,6 +212,11 @@ impl Importer {
         &self.report
     }
 
+    /// The writer, for what comes next; what was imported is not committed yet.
+    pub fn into_writer(self) -> StoreWriter {
+        self.writer
+    }
+
     /// Commits and closes the store.
     ///
     /// # Errors
