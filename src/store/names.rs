@@ -13,7 +13,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
     /// The replicas whose ids the store knows by short names.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
+    /// [`crate::ese::EseError::Corrupt`], [`crate::ese::EseError::Io`].
     pub fn replicas(&self) -> EseResult<Vec<(ReplId, ReplGuid)>> {
         let mut found = Vec::new();
         scan::rows(self.pages, &self.tables.replicas, &[], &mut |fields| {
@@ -30,7 +30,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
     /// The named properties, with the id that each has in this store.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
+    /// [`crate::ese::EseError::Corrupt`], [`crate::ese::EseError::Io`].
     pub fn named_properties(&self) -> EseResult<Vec<(PropId, NamedProperty)>> {
         let mut found = Vec::new();
         scan::rows(self.pages, &self.tables.named, &[], &mut |fields| {

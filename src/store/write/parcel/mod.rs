@@ -154,7 +154,7 @@ impl Reservation {
     /// The id with this counter, as one of a content.
     ///
     /// # Errors
-    /// [`EseError::Limit`] for a counter that cannot be.
+    /// [`crate::ese::EseError::Limit`] for a counter that cannot be.
     pub fn instance_of(&self, target: &ParcelTarget, counter: u64) -> EseResult<InstanceId> {
         let counter = crate::store::write::counter(counter, "object id")?;
         Ok(InstanceId::new(target.info.local_replica, counter))
@@ -170,7 +170,7 @@ impl StoreWriter {
     /// How the rows of `source` fit into this store. Named properties get their ids here.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`] when a named property of the source cannot be read; as [`Self::named_property`].
+    /// [`crate::ese::EseError::Corrupt`] when a named property of the source cannot be read; as [`Self::named_property`].
     pub fn parcel_maps<P: Pages + ?Sized>(
         &mut self,
         source: &View<'_, P>,
@@ -197,7 +197,7 @@ impl StoreWriter {
     /// Reserves what a parcel needs.
     ///
     /// # Errors
-    /// [`EseError::Limit`]; [`Refusal::NotFound`] for a folder that is not there; [`EseError::Io`].
+    /// [`crate::ese::EseError::Limit`]; [`crate::ese::error::Refusal::NotFound`] for a folder that is not there; [`crate::ese::EseError::Io`].
     pub fn reserve(&mut self, wish: &ParcelWish) -> EseResult<Reservation> {
         self.guarded(|writer| {
             let mut folders = BTreeMap::new();
@@ -234,7 +234,7 @@ impl StoreWriter {
     /// Takes parcels in. Contents that they need must be in the store or among them. Not durable before the commit.
     ///
     /// # Errors
-    /// [`Refusal::DuplicateKey`] when an item is there already; [`EseError::Io`]. The writer is dead then.
+    /// [`crate::ese::error::Refusal::DuplicateKey`] when an item is there already; [`crate::ese::EseError::Io`]. The writer is dead then.
     pub fn splice(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
         self.guarded(|writer| {
             let mut runs = Vec::new();
@@ -260,7 +260,7 @@ impl StoreWriter {
     /// Gives up parcels: what was reserved for them is free again, but for ids.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`] when pages were not reserved; the writer is dead then.
+    /// [`crate::ese::EseError::Corrupt`] when pages were not reserved; the writer is dead then.
     pub fn discard(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
         self.guarded(|writer| {
             for parcel in parcels {
@@ -275,7 +275,7 @@ impl StoreWriter {
     /// [`crate::ese::txn::CommittedPages`].
     ///
     /// # Errors
-    /// [`EseError::Io`].
+    /// [`crate::ese::EseError::Io`].
     pub fn committed(&self) -> EseResult<CommittedStore> {
         let pages = self.db.forest().pager().committed()?;
         Ok(CommittedStore::new(pages, self.tables.clone(), self.stm.file().storage().clone()))
