@@ -181,9 +181,8 @@ impl<P: Pages + ?Sized> View<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
-        let mut columns: Vec<_> = table.def().columns.iter().collect();
-        columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for column in columns.into_iter().filter(|column| !left_out.contains(&column.name.as_str()))
+        for column in
+            table.columns_by_name().filter(|column| !left_out.contains(&column.name.as_str()))
         {
             let values = row.get(column)?;
             if let FieldValues::Null | FieldValues::Default = values {
