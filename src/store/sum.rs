@@ -3,16 +3,20 @@
 //!
 //! Taken over plain values, so that it does not depend on how long values were cut, compressed or placed. Source: recover-semantics P4.
 
+use std::borrow::Cow;
+
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::column::ColumnDef;
 use crate::ese::table::database::Table;
 use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::value::hex_text;
 use crate::ese::txn::Pages;
-use crate::mapi::InstanceId;
+use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
 use super::content::{Attachment, Content};
 use super::schema::columns as col;
-use super::view::View;
+use super::view::{View, read_named};
 
 /// Mails inside mails that are followed.
 const DEPTH_MAX: usize = 32;
@@ -162,6 +166,23 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Ok(())
     }
 
+    /// What a column is called whatever the store: that of a named property, whose id each store chooses, by the property. None for
+    /// an id that means nothing.
+    fn lasting_name<'n>(&self, name: &'n str) -> EseResult<Option<Cow<'n, str>>> {
+        let Some(tag) = PropTag::from_column_name(name).ok().filter(|tag| tag.id.0 >= 0x8000)
+        else {
+            return Ok(Some(name.into()));
+        };
+        let table = &self.tables.named;
+        let key = table.key(&[Some(&i32::from(tag.id.0).to_le_bytes())])?;
+        let property = super::scan::row(self.pages, table, &key, |fields| read_named(fields))?;
+        let multi = if tag.multi { "M" } else { "" };
+        let name = |property: NamedProperty| {
+            format!("{multi}{}{}", tag.prop_type.letter(), hex_text(&property.hash()))
+        };
+        Ok(property.map(|property| name(property).into()))
+    }
+
     /// Adds all columns of a row but those that name ids, in the order of the names.
     fn sum_row<T>(
         &self,
@@ -181,15 +202,20 @@ impl<P: Pages + ?Sized> View<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
-        let mut columns: Vec<_> = table.def().columns.iter().collect();
-        columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        for column in columns.into_iter().filter(|column| !left_out.contains(&column.name.as_str()))
-        {
-            let values = row.get(column)?;
-            if let FieldValues::Null | FieldValues::Default = values {
-                continue;
+        let mut columns: Vec<(Cow<'_, str>, &ColumnDef)> = Vec::new();
+        for column in &table.def().columns {
+            let is_empty = matches!(row.get(column)?, FieldValues::Null | FieldValues::Default);
+            if !is_empty
+                && !left_out.contains(&column.name.as_str())
+                && let Some(name) = self.lasting_name(&column.name)?
+            {
+                columns.push((name, column));
             }
-            summing.add(column.name.as_bytes());
+        }
+        columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        for (name, column) in columns {
+            let values = row.get(column)?;
+            summing.add(name.as_bytes());
             for stored in values.iter() {
                 // Between values, so that no two lists of values look alike.
                 summing.add(&[0]);
