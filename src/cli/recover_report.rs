@@ -22,8 +22,10 @@ fn counters_json(counters: &Counters) -> Json {
 fn side_json(side: &SideCounters) -> Json {
     json!({
         "hidden_inserted": side.hidden_inserted,
+        "hidden_unchanged": side.hidden_unchanged,
         "hidden_left": side.hidden_left,
         "dumpster_inserted": side.dumpster_inserted,
+        "dumpster_unchanged": side.dumpster_unchanged,
         "dumpster_left": side.dumpster_left,
         "queued_left": side.queued_left,
         "search_folders_left": side.search_folders_left,
@@ -57,6 +59,7 @@ fn folder_rule(rule: FolderMatch) -> &'static str {
         FolderMatch::LeftOut(LeftOut::Filter) => "left_filter",
         FolderMatch::LeftOut(LeftOut::NotCreated) => "left_not_created",
         FolderMatch::LeftOut(LeftOut::Empty) => "left_empty",
+        FolderMatch::LeftOut(LeftOut::Unreadable) => "left_unreadable",
     }
 }
 

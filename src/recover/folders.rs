@@ -1,142 +1,187 @@
 //! Which source folder goes into which target folder. Source: recover-semantics 4.
 //!
-//! Works on two folder trees; creates nothing. Order of the rules: role, id, name (F4). What is left out keeps its place, because
-//! folders below it may take part.
+//! Works on two hierarchies; creates nothing. Order of the rules: role, id, name (F4); roles and ids are claimed for all folders
+//! before the first name is looked at. What is left out keeps its place, because folders below it may take part.
 
 use std::collections::{HashMap, HashSet};
 
+use super::counters::Counters;
 use super::decide::Mode;
 use super::filter::{FilterFolder, takes_part};
+use super::folder_names::{Above, Names, dated_name, kind_of_items, numbered};
+use super::hierarchy::Hierarchy;
 use super::options::Options;
 use super::plan::{FolderMatch, FolderPlan, FolderTarget, LeftOut, NewParent};
 use crate::mapi::{FileTime, FolderId, ReplId};
-use crate::store::{Folder, FolderKind, FolderTree, NewFolder, Role, fold_name};
+use crate::store::{DEPTH_MAX, ENTRY_ID_ROLES, Folder, FolderKind, LOGON_ROLES, NewFolder, Role};
 
 /// Where folders without a way to the root are hung (F16).
 const ORPHANS: &str = "Recovered Orphans";
 
-/// The folders of one mailbox and what they are for.
-#[derive(Debug)]
-pub struct FolderSide<'t> {
-    /// The folders.
-    pub tree: &'t FolderTree,
-    /// Their roles.
-    pub roles: &'t [(Role, FolderId)],
-}
-
-impl FolderSide<'_> {
-    fn role_of(&self, id: FolderId) -> Option<Role> {
-        self.roles.iter().find(|(_, folder)| *folder == id).map(|(role, _)| *role)
-    }
-
-    /// The folder of a role, if it is there.
-    pub fn of_role(&self, role: Role) -> Option<FolderId> {
-        self.roles.iter().find(|(known, _)| *known == role).map(|(_, folder)| *folder)
-    }
-
-    fn top(&self) -> Option<FolderId> {
-        self.of_role(Role::IpmSubtree)
-    }
-}
-
 /// Matches the folders of a mailbox. `target` is none for a mailbox that is to be made. `translate` gives the target's short
 /// name for a replica of the source that both know.
 pub fn match_folders(
-    source: &FolderSide<'_>,
-    target: Option<&FolderSide<'_>>,
+    source: &Hierarchy,
+    target: Option<&Hierarchy>,
     translate: &dyn Fn(ReplId) -> Option<ReplId>,
     options: &Options,
 ) -> Vec<FolderPlan> {
     let mut matcher = Matcher {
         source,
         target,
-        translate,
         options,
         plans: Vec::new(),
+        depths: Vec::new(),
         places: HashMap::new(),
+        claims: HashMap::new(),
         taken: HashSet::new(),
-        new_names: HashSet::new(),
+        names: Names::default(),
+        own: HashMap::new(),
     };
-    matcher.take_roles();
-    if options.rules.mode == Mode::CopyFolder {
+    matcher.claim(translate);
+    if matcher.is_copy_folder() {
         matcher.add_copy_folder();
     }
-    for (folder, _) in source.tree.iter() {
-        matcher.add(folder);
+    for folder in source.iter() {
+        let above = folder.parent.filter(|_| folder.id != source.root());
+        matcher.add(folder, above.and_then(|parent| matcher.places.get(&parent).copied()));
     }
-    let mut orphans = source.tree.orphans().peekable();
-    if orphans.peek().is_some() {
-        let above = matcher.add_orphans_folder();
-        orphans.for_each(|folder| matcher.add_below(folder, Some(above)));
+    for (folder, above) in source.orphans() {
+        let above = above.and_then(|parent| matcher.places.get(&parent).copied());
+        let above = above.unwrap_or_else(|| matcher.orphans_place());
+        matcher.add(folder, Some(above));
     }
     matcher.plans
 }
 
 struct Matcher<'m> {
-    source: &'m FolderSide<'m>,
-    target: Option<&'m FolderSide<'m>>,
-    translate: &'m dyn Fn(ReplId) -> Option<ReplId>,
+    source: &'m Hierarchy,
+    target: Option<&'m Hierarchy>,
     options: &'m Options,
     plans: Vec<FolderPlan>,
+    /// Levels below the target's root of each plan's target.
+    depths: Vec<usize>,
     /// Place in `plans` of each source folder.
     places: HashMap<FolderId, usize>,
-    /// Target folders that have their source folder.
+    /// Target folders that role or id give to a source folder.
+    claims: HashMap<FolderId, (FolderMatch, FolderId)>,
+    /// Target folders that have their source folder, or must not get one.
     taken: HashSet<FolderId>,
-    /// Names of new folders, folded, under the place of their parent.
-    new_names: HashSet<(Above, String)>,
+    /// Names of new folders.
+    names: Names,
+    /// Places of folders that no source folder stands for.
+    own: HashMap<&'static str, usize>,
 }
 
-/// A parent in the target, existing or planned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Above {
-    Existing(FolderId),
-    Planned(usize),
-}
-
-impl Matcher<'_> {
+impl<'m> Matcher<'m> {
     fn is_copy_folder(&self) -> bool {
         self.options.rules.mode == Mode::CopyFolder
     }
 
-    /// Folders that a role will claim are nobody else's.
-    fn take_roles(&mut self) {
-        if let (Some(target), false) = (self.target, self.is_copy_folder()) {
-            let roles = self.source.roles.iter().filter_map(|(role, _)| target.of_role(*role));
-            self.taken.extend(roles);
+    /// Gives target folders to the source folders of the same role, then of the same id.
+    fn claim(&mut self, translate: &dyn Fn(ReplId) -> Option<ReplId>) {
+        let Some(target) = self.target else { return };
+        // What is put there could be sent, run or shown as something else.
+        let closed = target.roles().iter().filter(|(role, _)| is_closed(*role));
+        self.taken.extend(closed.map(|(_, id)| *id));
+        if self.is_copy_folder() {
+            return;
+        }
+        for (role, id) in self.source.roles() {
+            if let Some(same) = target.of_role(target_role(*role)) {
+                self.claims.insert(*id, (FolderMatch::Role, same));
+                self.taken.insert(same);
+            }
+        }
+        for folder in self.source.all() {
+            if self.claims.contains_key(&folder.id) || folder.kind == FolderKind::Search {
+                continue;
+            }
+            if let Some(same) = self.same_id(target, folder, translate) {
+                self.claims.insert(folder.id, (FolderMatch::Id, same));
+                self.taken.insert(same);
+            }
         }
     }
 
-    /// The folder that holds the copy: plan 0 (Y5). One of that name is used again (Y6).
+    /// Same lineage: the replica that issued the id is known to both, and the folder came into being at the same time (F7).
+    fn same_id(
+        &self,
+        target: &Hierarchy,
+        folder: &Folder,
+        translate: &dyn Fn(ReplId) -> Option<ReplId>,
+    ) -> Option<FolderId> {
+        let replica = translate(folder.id.replica)?;
+        let same = target.get(FolderId::new(replica, folder.id.counter))?;
+        let is_same = same.created.is_some()
+            && same.created == folder.created
+            && same.kind == folder.kind
+            && !self.taken.contains(&same.id);
+        is_same.then_some(same.id)
+    }
+
+    /// The folder that holds the copy (Y5); it stands for the root of what users see. One of that name is used again (Y6).
     fn add_copy_folder(&mut self) {
         let start = FileTime(self.options.rules.planned_start);
-        let name = self.options.folders.copy_folder.clone().unwrap_or_else(|| dated_name(start));
-        let place = self.add_own_folder(name);
-        // It stands for the root of what users see.
-        if let Some(top) = self.source.top() {
-            self.places.insert(top, place);
-            self.plans[place].source = Some(top);
+        let name = self.options.folders.copy_folder.clone().filter(|name| !name.is_empty());
+        let name = name.unwrap_or_else(|| dated_name(start));
+        let above = self.target_top();
+        let place = self.add_own_folder(name, above);
+        let top = self.source.top();
+        self.places.insert(top, place);
+        let is_wanted = self.source.get(top).is_none_or(|top| self.is_wanted(top, &top.name));
+        if let Some(plan) = self.plans.get_mut(place) {
+            plan.source = Some(top);
+            if !is_wanted {
+                plan.matched = FolderMatch::LeftOut(LeftOut::Filter);
+            }
         }
     }
 
-    fn add_orphans_folder(&mut self) -> usize {
-        if self.is_copy_folder() { 0 } else { self.add_own_folder(ORPHANS.to_owned()) }
+    /// Where folders go that have no better place.
+    fn default_above(&mut self) -> Above {
+        let copy = self.places.get(&self.source.top()).filter(|_| self.is_copy_folder());
+        let copy = copy.and_then(|place| self.above_of(*place));
+        copy.unwrap_or_else(|| self.target_top())
     }
 
-    /// A folder under the IPM subtree that no source folder stands for.
-    fn add_own_folder(&mut self, name: String) -> usize {
-        let top = self.target.and_then(FolderSide::top);
-        let found = top.and_then(|top| self.free_child(top, &name));
-        let (matched, target) = match (found, top) {
-            (Some(found), _) => (FolderMatch::Name, FolderTarget::Existing(found.id)),
-            (None, Some(top)) => {
-                let folder = NewFolder::named(&name);
-                (
-                    FolderMatch::Created,
-                    FolderTarget::New { parent: NewParent::Existing(top), folder },
-                )
-            }
-            (None, None) => (FolderMatch::Created, FolderTarget::Role(Role::IpmSubtree)),
+    /// The root of what users see in the target.
+    fn target_top(&mut self) -> Above {
+        match self.target {
+            Some(target) => Above::Existing(target.top()),
+            None => Above::Planned(self.new_subtree()),
+        }
+    }
+
+    /// The subtree of a mailbox that is to be made.
+    fn new_subtree(&mut self) -> usize {
+        let known = self.places.get(&self.source.top()).copied();
+        let is_subtree = |place: &usize| {
+            let target = self.plans.get(*place).map(|plan| &plan.target);
+            target == Some(&FolderTarget::Role(Role::IpmSubtree))
         };
+        if let Some(place) = known.filter(is_subtree).or(self.own.get("").copied()) {
+            return place;
+        }
+        let target = FolderTarget::Role(Role::IpmSubtree);
+        let place = self.push(None, String::new(), FolderMatch::Role, target);
+        self.own.insert("", place);
+        place
+    }
+
+    fn orphans_place(&mut self) -> usize {
+        if let Some(place) = self.own.get(ORPHANS) {
+            return *place;
+        }
+        let above = self.default_above();
+        let place = self.add_own_folder(ORPHANS.to_owned(), above);
+        self.own.insert(ORPHANS, place);
+        place
+    }
+
+    /// A folder that no source folder stands for.
+    fn add_own_folder(&mut self, name: String, above: Above) -> usize {
+        let (matched, target) = self.find_or_create(NewFolder::named(&name), above, None);
         self.push(None, name, matched, target)
     }
 
@@ -154,43 +199,63 @@ impl Matcher<'_> {
         if let Some(folder) = source {
             self.places.insert(folder.id, place);
         }
-        let source = source.map(|folder| folder.id);
-        let counters = super::Counters::default();
-        self.plans.push(FolderPlan { source, path, matched, target, counters, write_bytes: 0 });
+        self.depths.push(self.depth_of(&target));
+        let role = source.and_then(|folder| self.source.role_of(folder.id));
+        let is_role_lost = role.is_some()
+            && !self.is_copy_folder()
+            && !matches!(matched, FolderMatch::Role | FolderMatch::LeftOut(_));
+        self.plans.push(FolderPlan {
+            source: source.map(|folder| folder.id),
+            path,
+            matched,
+            target,
+            is_role_lost,
+            counters: Counters::default(),
+            write_bytes: 0,
+        });
         place
     }
 
-    fn add(&mut self, folder: &Folder) {
+    fn depth_of(&self, target: &FolderTarget) -> usize {
+        match target {
+            FolderTarget::Existing(id) => self.target.map_or(0, |target| target.depth(*id)),
+            FolderTarget::New { parent: NewParent::Existing(id), .. } => {
+                self.target.map_or(0, |target| target.depth(*id)).saturating_add(1)
+            }
+            FolderTarget::New { parent: NewParent::Planned(above), .. } => {
+                self.depths.get(*above).map_or(0, |depth| depth.saturating_add(1))
+            }
+            FolderTarget::Role(role) => {
+                std::iter::successors(role.parent(), |role| role.parent()).count()
+            }
+            FolderTarget::None => 0,
+        }
+    }
+
+    fn add(&mut self, folder: &Folder, above: Option<usize>) {
         if self.places.contains_key(&folder.id) {
             return;
         }
-        let above = folder.parent.filter(|_| Some(folder.id) != self.root());
-        let above = above.and_then(|parent| self.places.get(&parent).copied());
-        self.add_below(folder, above);
-    }
-
-    fn root(&self) -> Option<FolderId> {
-        self.source.of_role(Role::Root)
-    }
-
-    fn add_below(&mut self, folder: &Folder, above: Option<usize>) {
         let role = self.source.role_of(folder.id);
-        let path = self.path(folder);
+        let path = self.path(folder, above);
         let left_out = self.left_out(folder, role, above, &path);
         let (matched, target) = match left_out {
-            Some(reason @ (LeftOut::Search | LeftOut::Queue | LeftOut::Client)) => {
-                (FolderMatch::LeftOut(reason), FolderTarget::None)
-            }
-            _ => self.place_of(folder, role, above),
+            Some(LeftOut::Filter) | None => self.place_of(folder, role, above),
+            Some(reason) => (FolderMatch::LeftOut(reason), FolderTarget::None),
         };
         let matched = left_out.map_or(matched, FolderMatch::LeftOut);
         self.push(Some(folder), path, matched, target);
     }
 
-    fn path(&self, folder: &Folder) -> String {
-        let top = self.source.top().or(self.root()).unwrap_or(folder.id);
-        let path = self.source.tree.path(folder.id, top);
-        if path.is_empty() { folder.name.clone() } else { path }
+    /// The names from the IPM subtree down; that of the folder alone for those beside it.
+    fn path(&self, folder: &Folder, above: Option<usize>) -> String {
+        let name = folder.name.replace('\\', "\\\\").replace('/', "\\/");
+        let tops = [Some(self.source.top()), Some(self.source.root())];
+        let above = above.and_then(|above| self.plans.get(above));
+        match above.filter(|plan| !plan.path.is_empty() && !tops.contains(&plan.source)) {
+            Some(plan) => format!("{}/{name}", plan.path),
+            None => name,
+        }
     }
 
     fn left_out(
@@ -208,8 +273,9 @@ impl Matcher<'_> {
             Some(Role::Outbox | Role::SpoolerQueue | Role::DeferredAction) => {
                 return Some(LeftOut::Queue);
             }
-            Some(Role::Finder) => return Some(LeftOut::Search),
-            Some(Role::CommonViews | Role::Views | Role::Shortcuts | Role::Schedule) => {
+            Some(
+                Role::Finder | Role::CommonViews | Role::Views | Role::Shortcuts | Role::Schedule,
+            ) => {
                 return Some(LeftOut::Client);
             }
             _ => {}
@@ -221,23 +287,20 @@ impl Matcher<'_> {
         {
             return Some(reason);
         }
-        let roles = self.roles_above(folder);
-        let is_wanted = takes_part(&self.options.folders, FilterFolder { path, roles: &roles });
-        (!is_wanted).then_some(LeftOut::Filter)
+        if self.is_copy_folder() && folder.id == self.source.root() {
+            // What stands beside the subtree is no part of a copy (Y7).
+            return Some(LeftOut::Client);
+        }
+        (!self.is_wanted(folder, path)).then_some(LeftOut::Filter)
     }
 
-    /// The roles of a folder and of those above it, each with the path from there.
-    fn roles_above(&self, folder: &Folder) -> Vec<(Role, String)> {
-        let mut found = Vec::new();
-        let mut at = Some(folder);
-        while let Some(here) = at {
-            if let Some(role) = self.source.role_of(here.id) {
-                found.push((role, self.source.tree.path(folder.id, here.id)));
-            }
-            let parent = here.parent.filter(|parent| *parent != here.id && found.len() < 32);
-            at = parent.and_then(|parent| self.source.tree.get(parent));
+    fn is_wanted(&self, folder: &Folder, path: &str) -> bool {
+        let options = &self.options.folders;
+        let has_filter = !(options.include.is_empty() && options.exclude.is_empty());
+        !has_filter || {
+            let roles = self.source.roles_above(folder);
+            takes_part(options, FilterFolder { path, roles: &roles })
         }
-        found
     }
 
     fn place_of(
@@ -246,164 +309,113 @@ impl Matcher<'_> {
         role: Option<Role>,
         above: Option<usize>,
     ) -> (FolderMatch, FolderTarget) {
-        if self.is_copy_folder() {
-            return self.place_in_copy(folder, role, above);
+        if let Some((matched, id)) = self.claims.get(&folder.id) {
+            return (*matched, FolderTarget::Existing(*id));
         }
-        let Some(target) = self.target else {
-            return self.place_in_new_mailbox(folder, role, above);
-        };
-        let role = if role == Some(Role::Outbox) { Some(Role::Drafts) } else { role };
-        if let Some(same) = role.and_then(|role| target.of_role(role)) {
-            return (FolderMatch::Role, FolderTarget::Existing(same));
+        let made = role.map(target_role).filter(|role| is_made_with_mailbox(*role));
+        if let (None, Some(role), false) = (self.target, made, self.is_copy_folder()) {
+            return (FolderMatch::Role, FolderTarget::Role(role));
         }
-        if let Some(same) = self.same_id(target, folder) {
-            return (FolderMatch::Id, FolderTarget::Existing(same));
+        let above = above.and_then(|above| self.above_of(above));
+        let mut above = above.unwrap_or_else(|| self.default_above());
+        if self.depth_below(above) > DEPTH_MAX {
+            let place = self.orphans_place();
+            above = self.above_of(place).unwrap_or(above);
         }
-        self.place_by_name(folder, above)
-    }
-
-    /// Same lineage: the replica that issued the id is known to both, and the folder came into being at the same time (F7).
-    fn same_id(&self, target: &FolderSide<'_>, folder: &Folder) -> Option<FolderId> {
-        let replica = (self.translate)(folder.id.replica)?;
-        let same = target.tree.get(FolderId::new(replica, folder.id.counter))?;
-        let is_same = same.created.is_some()
-            && same.created == folder.created
-            && same.kind == folder.kind
-            && !self.taken.contains(&same.id);
-        is_same.then_some(same.id)
-    }
-
-    fn place_by_name(
-        &mut self,
-        folder: &Folder,
-        above: Option<usize>,
-    ) -> (FolderMatch, FolderTarget) {
-        let top = self.target.and_then(FolderSide::top);
-        let above = match above.and_then(|above| Some((above, self.plans.get(above)?))) {
-            Some((_, FolderPlan { target: FolderTarget::Existing(id), .. })) => {
-                Some(Above::Existing(*id))
-            }
-            Some((place, FolderPlan { target: FolderTarget::New { .. }, .. })) => {
-                Some(Above::Planned(place))
-            }
-            _ => top.map(Above::Existing),
-        };
-        let Some(above) = above else { return (FolderMatch::Created, FolderTarget::None) };
-        let Above::Existing(parent) = above else { return self.create(folder, above, false) };
-        let twin = self.target.and_then(|side| side.tree.child(parent, &folder.name));
-        match twin {
-            Some(twin) if self.fits(folder, twin) => {
-                (FolderMatch::Name, FolderTarget::Existing(twin.id))
-            }
-            Some(_) => match self.recovered_twin(folder, parent) {
-                Some(id) => (FolderMatch::Name, FolderTarget::Existing(id)),
-                None => self.create(folder, above, true),
-            },
-            None => self.create(folder, above, false),
-        }
-    }
-
-    /// A folder that an earlier run made because the name was taken (F10), so that a second run finds it again.
-    fn recovered_twin(&self, folder: &Folder, parent: FolderId) -> Option<FolderId> {
-        let side = self.target?;
-        recovered_names(&folder.name).take(100).find_map(|name| {
-            let twin = side.tree.child(parent, &name)?;
-            self.fits(folder, twin).then_some(twin.id)
-        })
-    }
-
-    fn fits(&self, folder: &Folder, twin: &Folder) -> bool {
-        twin.kind == FolderKind::Generic
-            && !self.taken.contains(&twin.id)
-            && kind_of_items(&folder.class) == kind_of_items(&twin.class)
-    }
-
-    fn free_child(&self, parent: FolderId, name: &str) -> Option<&Folder> {
-        let child = self.target?.tree.child(parent, name)?;
-        (!self.taken.contains(&child.id)).then_some(child)
-    }
-
-    fn create(
-        &mut self,
-        folder: &Folder,
-        above: Above,
-        is_taken: bool,
-    ) -> (FolderMatch, FolderTarget) {
-        let side = self.target;
-        let is_free = |name: &str, new: &HashSet<(Above, String)>| {
-            let exists = match (above, side) {
-                (Above::Existing(parent), Some(side)) => side.tree.child(parent, name).is_some(),
-                _ => false,
-            };
-            !exists && !new.contains(&(above, fold_name(name)))
-        };
-        let plain = (!is_taken).then(|| folder.name.clone()).into_iter();
-        let mut names = plain.chain(recovered_names(&folder.name));
-        let name = names.find(|name| is_free(name, &self.new_names));
-        let name = name.unwrap_or_else(|| folder.name.clone());
-        self.new_names.insert((above, fold_name(&name)));
-        let parent = match above {
-            Above::Existing(id) => NewParent::Existing(id),
-            Above::Planned(place) => NewParent::Planned(place),
-        };
-        let folder = NewFolder {
-            name,
+        let new = NewFolder {
+            name: if folder.name.is_empty() { "Unnamed".to_owned() } else { folder.name.clone() },
             class: folder.class.clone(),
             comment: folder.comment.clone(),
             kind: FolderKind::Generic,
             created: folder.created,
         };
-        (FolderMatch::Created, FolderTarget::New { parent, folder })
+        self.find_or_create(new, above, folder.parent)
     }
 
-    /// Below the folder of the copy everything is a plain folder found by name (Y7). What stands beside the subtree, and holds no
-    /// items of clients, goes there too.
-    fn place_in_copy(
-        &mut self,
-        folder: &Folder,
-        role: Option<Role>,
-        above: Option<usize>,
-    ) -> (FolderMatch, FolderTarget) {
-        let Some(above) = above.filter(|_| role != Some(Role::Root)) else {
-            return (FolderMatch::LeftOut(LeftOut::Client), FolderTarget::None);
-        };
-        let is_placed = |plan: &FolderPlan| !matches!(plan.target, FolderTarget::None);
-        let is_below = self.plans.get(above).is_some_and(is_placed);
-        self.place_by_name(folder, Some(if is_below { above } else { 0 }))
-    }
-
-    fn place_in_new_mailbox(
-        &mut self,
-        folder: &Folder,
-        role: Option<Role>,
-        above: Option<usize>,
-    ) -> (FolderMatch, FolderTarget) {
-        match (role, above) {
-            (Some(role), _) => (FolderMatch::Role, FolderTarget::Role(role)),
-            (None, Some(above)) => self.create(folder, Above::Planned(above), false),
-            (None, None) => (FolderMatch::Created, FolderTarget::None),
+    /// A plan's target as a parent.
+    fn above_of(&self, place: usize) -> Option<Above> {
+        match self.plans.get(place)?.target {
+            FolderTarget::Existing(id) => Some(Above::Existing(id)),
+            FolderTarget::New { .. } | FolderTarget::Role(_) => Some(Above::Planned(place)),
+            FolderTarget::None => None,
         }
     }
+
+    fn depth_below(&self, above: Above) -> usize {
+        let depth = match above {
+            Above::Existing(id) => self.target.map_or(0, |target| target.depth(id)),
+            Above::Planned(place) => self.depths.get(place).copied().unwrap_or(0),
+        };
+        depth.saturating_add(1)
+    }
+
+    /// The folder of that name, else the first of the names that stand in for it (F10), else a new one. `siblings` is the parent
+    /// in the source: a name that another folder there has is not made up for this one.
+    fn find_or_create(
+        &mut self,
+        mut new: NewFolder,
+        above: Above,
+        siblings: Option<FolderId>,
+    ) -> (FolderMatch, FolderTarget) {
+        let wanted = std::mem::take(&mut new.name);
+        let mut number = 0;
+        loop {
+            let name = numbered(&wanted, number);
+            let is_anothers = number > 0
+                && siblings.is_some_and(|parent| !self.source.children(parent, &name).is_empty());
+            let there = match (above, self.target) {
+                (Above::Existing(parent), Some(target)) => target.children(parent, &name),
+                _ => &[],
+            };
+            let twin = there.iter().find(|twin| self.fits(&new.class, **twin));
+            match twin.filter(|_| !is_anothers) {
+                Some(twin) => return (FolderMatch::Name, FolderTarget::Existing(*twin)),
+                None if there.is_empty() && !is_anothers && self.names.take(above, &name) => {
+                    new.name = name;
+                    return (
+                        FolderMatch::Created,
+                        FolderTarget::New { parent: above.into(), folder: new },
+                    );
+                }
+                None => number = self.names.next(above, &wanted, number),
+            }
+        }
+    }
+
+    fn fits(&self, class: &str, twin: FolderId) -> bool {
+        let Some(target) = self.target else { return false };
+        // In a copy beside, nothing goes into a folder that clients know by its role.
+        let is_open = !self.is_copy_folder() || target.role_of(twin).is_none();
+        target.get(twin).is_some_and(|twin| {
+            is_open
+                && twin.kind == FolderKind::Generic
+                && !self.taken.contains(&twin.id)
+                && kind_of_items(class) == kind_of_items(&twin.class)
+        })
+    }
 }
 
-/// `Name (recovered)`, `Name (recovered) 2`, and so on (F10).
-fn recovered_names(name: &str) -> impl Iterator<Item = String> {
-    let first = format!("{name} (recovered)");
-    let next = first.clone();
-    std::iter::once(first).chain((2..=10_000).map(move |number| format!("{next} {number}")))
+/// Items of the Outbox go to Drafts, if anywhere (F15).
+fn target_role(role: Role) -> Role {
+    if role == Role::Outbox { Role::Drafts } else { role }
 }
 
-/// What a container class says about the items in it: its first two words; a folder without one holds mail.
-fn kind_of_items(class: &str) -> String {
-    let class = if class.is_empty() { "IPF.Note" } else { class };
-    class.split('.').take(2).collect::<Vec<_>>().join(".").to_ascii_lowercase()
+/// Target folders that nothing is recovered into by name.
+fn is_closed(role: Role) -> bool {
+    matches!(
+        role,
+        Role::Outbox
+            | Role::SpoolerQueue
+            | Role::DeferredAction
+            | Role::Finder
+            | Role::CommonViews
+            | Role::Views
+            | Role::Shortcuts
+            | Role::Schedule
+    )
 }
 
-/// `Recovered Data YYYY-MM-DD HH.MM`, in UTC (Y5).
-fn dated_name(start: FileTime) -> String {
-    const MINUTE: i64 = 600_000_000;
-    let (year, month, day, _) = start.to_civil();
-    let minutes = start.0.div_euclid(MINUTE).rem_euclid(24 * 60);
-    let (hour, minute) = (minutes / 60, minutes % 60);
-    format!("Recovered Data {year:04}-{month:02}-{day:02} {hour:02}.{minute:02}")
+/// The other roles are given by clients; such a folder becomes a plain one (F6).
+fn is_made_with_mailbox(role: Role) -> bool {
+    LOGON_ROLES.contains(&role) || ENTRY_ID_ROLES.iter().any(|(made, _)| *made == role)
 }

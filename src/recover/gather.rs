@@ -1,6 +1,6 @@
 //! From the rows of two mailboxes to the items that pairing compares, and the fingerprints it asks for.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::item::{Item, ItemFlag, Side};
 use super::plan::BadItem;
@@ -19,7 +19,9 @@ pub struct Gathered {
     pub items: Vec<Item>,
     /// The rows.
     pub rows: Vec<Brief>,
-    /// Rows that cannot be read, with the folder's number.
+    /// The place in the plan of the folder of each row; empty for the target.
+    pub places: Vec<u32>,
+    /// Rows that cannot be read, with the number of their folder, or its place in the plan for the source.
     pub bad: Vec<(u32, BadItem)>,
 }
 
@@ -40,8 +42,8 @@ impl<'v, P: Pages + ?Sized> Gatherer<'v, P> {
         Ok(Self { view, replicas, gathered: Gathered::default() })
     }
 
-    /// Adds the items of a folder that `wanted` picks, under the number `folder`: in the order of creation and lineage, so that
-    /// nothing depends on ids. Hidden items are given to `hidden`.
+    /// Adds the ordinary items of a folder, under the number `folder`: in the order of creation and lineage, so that nothing depends
+    /// on ids. Hidden items are given to `hidden`.
     ///
     /// # Errors
     /// [`EseError::Io`].
@@ -73,7 +75,27 @@ impl<'v, P: Pages + ?Sized> Gatherer<'v, P> {
             Ok(())
         })?;
         self.gathered.bad.extend(bad.into_iter().map(|bad| (folder, bad)));
-        self.gathered.items[start..].sort_by_key(|item| (item.created, item.lineage, item.row));
+        let added = self.gathered.items.get_mut(start..).unwrap_or_default();
+        added.sort_by_key(|item| (item.created, item.lineage, item.row));
+        Ok(())
+    }
+
+    /// The same for a folder of the source, at this place of the plan.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn add_source(
+        &mut self,
+        id: FolderId,
+        (place, folder): (u32, u32),
+        path: &str,
+        hidden: &mut dyn FnMut(&Brief),
+    ) -> EseResult<()> {
+        let bad = self.gathered.bad.len();
+        self.add_folder(id, folder, path, hidden)?;
+        self.gathered.places.resize(self.gathered.rows.len(), place);
+        let bad = self.gathered.bad.get_mut(bad..).unwrap_or_default();
+        bad.iter_mut().for_each(|(number, _)| *number = place);
         Ok(())
     }
 
@@ -158,13 +180,17 @@ pub struct Fingerprints<'g, 'v, P: Pages + ?Sized, Q: Pages + ?Sized> {
     source: (View<'v, P>, &'g Gathered),
     target: (View<'v, Q>, &'g Gathered),
     soft_keys: HashMap<SearchKey, bool>,
-    by_key: [Vec<(SearchKey, u32)>; 2],
+    /// Places of the items of either side in the order of their keys; made when first asked for.
+    by_key: Option<[Vec<(SearchKey, u32)>; 2]>,
+    /// Rows of the source whose content cannot be read.
+    unreadable: HashSet<u64>,
 }
 
 impl<'g, 'v, P: Pages + ?Sized, Q: Pages + ?Sized> Fingerprints<'g, 'v, P, Q> {
     /// Fingerprints of these items.
     pub fn new(source: (View<'v, P>, &'g Gathered), target: (View<'v, Q>, &'g Gathered)) -> Self {
-        Self { source, target, soft_keys: HashMap::new(), by_key: [Vec::new(), Vec::new()] }
+        let (soft_keys, unreadable) = (HashMap::new(), HashSet::new());
+        Self { source, target, soft_keys, by_key: None, unreadable }
     }
 
     /// P of an item; `None` when its content cannot be read.
@@ -173,22 +199,61 @@ impl<'g, 'v, P: Pages + ?Sized, Q: Pages + ?Sized> Fingerprints<'g, 'v, P, Q> {
     /// [`EseError::Io`].
     pub fn of(&mut self, side: Side, item: &Item) -> EseResult<Option<Fingerprint>> {
         let is_soft = self.is_soft(item.search_key)?;
-        match side {
-            Side::Source => of_row(&self.source.0, self.source.1, item, is_soft),
-            Side::Target => of_row(&self.target.0, self.target.1, item, is_soft),
+        if side == Side::Target {
+            return of_row(&self.target.0, self.target.1, item, is_soft);
         }
+        let content = of_row(&self.source.0, self.source.1, item, is_soft)?;
+        if content.is_none() {
+            self.unreadable.insert(item.row);
+        }
+        Ok(content)
+    }
+
+    /// Whether the content of a source item was asked for and could not be read.
+    pub fn is_unreadable(&self, item: &Item) -> bool {
+        self.unreadable.contains(&item.row)
+    }
+
+    /// Whether the target has an item of equal key and content in the folder of this source item (C5).
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn has_twin(&mut self, item: &Item) -> EseResult<bool> {
+        let Some(own) = self.of(Side::Source, item)? else { return Ok(false) };
+        for place in self.places_of(item.search_key)[1].clone() {
+            let other = self.target.1.items.get(place as usize).copied();
+            let is_near = |other: &Item| {
+                other.folder == item.folder && !other.flags.contains(ItemFlag::DELETED)
+            };
+            if let Some(other) = other.filter(is_near)
+                && self.of(Side::Target, &other)? == Some(own)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The places of all items with this key, on either side.
+    fn places_of(&mut self, key: SearchKey) -> [Vec<u32>; 2] {
+        let by_key =
+            self.by_key.get_or_insert_with(|| [keyed(self.source.1), keyed(self.target.1)]);
+        [0, 1].map(|side: usize| {
+            let keys = by_key.get(side).map_or(&[][..], Vec::as_slice);
+            let from = keys.partition_point(|(other, _)| *other < key);
+            let same = keys.iter().skip(from).take_while(|(other, _)| *other == key);
+            same.map(|(_, place)| *place).collect()
+        })
     }
 
     fn is_soft(&mut self, key: SearchKey) -> EseResult<bool> {
         if let Some(known) = self.soft_keys.get(&key) {
             return Ok(*known);
         }
-        if self.by_key[0].is_empty() && self.by_key[1].is_empty() {
-            self.by_key = [keyed(self.source.1), keyed(self.target.1)];
-        }
+        let [ours, theirs] = self.places_of(key);
         let mut forms = BTreeSet::new();
-        forms_of(&self.source.0, self.source.1, &self.by_key[0], key, &mut forms)?;
-        forms_of(&self.target.0, self.target.1, &self.by_key[1], key, &mut forms)?;
+        forms_of(&self.source.0, self.source.1, &ours, &mut forms)?;
+        forms_of(&self.target.0, self.target.1, &theirs, &mut forms)?;
         let is_soft = forms.len() > 1;
         self.soft_keys.insert(key, is_soft);
         Ok(is_soft)
@@ -197,7 +262,7 @@ impl<'g, 'v, P: Pages + ?Sized, Q: Pages + ?Sized> Fingerprints<'g, 'v, P, Q> {
 
 fn keyed(gathered: &Gathered) -> Vec<(SearchKey, u32)> {
     let mut keys: Vec<_> =
-        gathered.items.iter().map(|item| (item.search_key, item.row as u32)).collect();
+        gathered.items.iter().zip(0u32..).map(|(item, place)| (item.search_key, place)).collect();
     keys.sort_unstable();
     keys
 }
@@ -205,13 +270,13 @@ fn keyed(gathered: &Gathered) -> Vec<(SearchKey, u32)> {
 fn forms_of<P: Pages + ?Sized>(
     view: &View<'_, P>,
     gathered: &Gathered,
-    by_key: &[(SearchKey, u32)],
-    key: SearchKey,
+    places: &[u32],
     forms: &mut BTreeSet<i32>,
 ) -> EseResult<()> {
-    let from = by_key.partition_point(|(other, _)| *other < key);
-    for (_, row) in by_key.iter().skip(from).take_while(|(other, _)| *other == key) {
-        let Some(brief) = gathered.rows.get(*row as usize) else { continue };
+    for place in places {
+        let item = gathered.items.get(*place as usize);
+        let brief = item.and_then(|item| gathered.rows.get(item.row as usize));
+        let Some(brief) = brief else { continue };
         match view.content(brief.instance) {
             Ok(Some(content)) => {
                 forms.insert(content.form.number());

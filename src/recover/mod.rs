@@ -7,8 +7,10 @@
 pub mod counters;
 pub mod decide;
 pub mod filter;
+mod folder_names;
 pub mod folders;
 pub mod gather;
+pub mod hierarchy;
 pub mod item;
 pub mod job;
 pub mod options;
@@ -33,6 +35,6 @@ pub use plan::{
     BadItem, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxMatch, MailboxPair,
     MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
 };
-pub use planner::{KnownReplicas, plan_mailbox};
+pub use planner::{KnownReplicas, TargetSearch, plan_mailbox, plan_mailbox_by};
 pub use report::{FolderReport, Grade, JobReport, MailboxReport, MailboxState};
 pub use select::{MailboxMatches, SkipReason, SkippedMailbox, match_mailboxes};

@@ -61,6 +61,8 @@ pub enum LeftOut {
     NotCreated,
     /// None of its items would be written (F13).
     Empty,
+    /// Its row cannot be read: name and parent are lost, and its items with it.
+    Unreadable,
 }
 
 /// Where the items of a source folder go.
@@ -101,6 +103,8 @@ pub struct FolderPlan {
     pub matched: FolderMatch,
     /// Where its items go.
     pub target: FolderTarget,
+    /// The target has no folder of its role, so that it becomes a plain one (F6).
+    pub is_role_lost: bool,
     /// Its ordinary items.
     pub counters: Counters,
     /// Bytes charged for the items to be written.
@@ -141,10 +145,14 @@ pub struct PlannedWrite {
 pub struct SideCounters {
     /// Hidden items inserted.
     pub hidden_inserted: u64,
+    /// Hidden items of a class and subject that the target folder has already.
+    pub hidden_unchanged: u64,
     /// Hidden items left.
     pub hidden_left: u64,
     /// Soft-deleted source items written.
     pub dumpster_inserted: u64,
+    /// Soft-deleted source items that the target folder has already.
+    pub dumpster_unchanged: u64,
     /// Soft-deleted source items left.
     pub dumpster_left: u64,
     /// Items in queues (Outbox), listed and left.
@@ -170,8 +178,10 @@ impl SideCounters {
     pub fn add(&mut self, other: &Self) {
         let terms = [
             (&mut self.hidden_inserted, other.hidden_inserted),
+            (&mut self.hidden_unchanged, other.hidden_unchanged),
             (&mut self.hidden_left, other.hidden_left),
             (&mut self.dumpster_inserted, other.dumpster_inserted),
+            (&mut self.dumpster_unchanged, other.dumpster_unchanged),
             (&mut self.dumpster_left, other.dumpster_left),
             (&mut self.queued_left, other.queued_left),
             (&mut self.search_folders_left, other.search_folders_left),

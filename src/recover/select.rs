@@ -6,7 +6,7 @@ use super::options::MailboxOptions;
 use super::plan::{MailboxMatch, MailboxPair};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::txn::Pages;
-use crate::mapi::MailboxGuid;
+use crate::mapi::{Guid, MailboxGuid};
 use crate::store::{Mailbox, View, fold_name};
 
 /// Why a source mailbox is not recovered.
@@ -18,6 +18,10 @@ pub enum SkipReason {
     DuplicateGuid,
     /// A mailbox of the system, and it was not asked for (M11).
     System,
+    /// The target has it, but nobody owns it there any more (M3).
+    Disconnected,
+    /// Its row cannot be read.
+    Unreadable,
 }
 
 impl SkipReason {
@@ -27,6 +31,8 @@ impl SkipReason {
             Self::TargetMissing => "target_missing",
             Self::DuplicateGuid => "duplicate_guid",
             Self::System => "system",
+            Self::Disconnected => "target_disconnected",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -36,7 +42,7 @@ impl SkipReason {
 pub struct SkippedMailbox {
     /// Its GUID.
     pub guid: MailboxGuid,
-    /// Its name.
+    /// Its name; what is wrong, where that is all there is to tell.
     pub name: String,
     /// Why.
     pub reason: SkipReason,
@@ -57,22 +63,16 @@ pub struct MailboxMatches {
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for a name or a line of the map that means no mailbox; [`Refusal::BadRequest`] for a name that means
-/// several; [`EseError::Corrupt`], [`EseError::Io`].
+/// several, and for a map that names a mailbox twice on one side; [`EseError::Corrupt`] for a damaged mailbox of the target;
+/// [`EseError::Io`].
 pub fn match_mailboxes<P: Pages + ?Sized, Q: Pages + ?Sized>(
     source: &View<'_, P>,
     target: &View<'_, Q>,
     options: &MailboxOptions,
 ) -> EseResult<MailboxMatches> {
     let wanted = wanted_guids(source, options)?;
-    let ours = source.mailboxes()?;
-    let theirs: Vec<Mailbox> = target.mailboxes()?;
-    let theirs: Vec<Mailbox> = theirs.into_iter().filter(|m| m.disconnected.is_none()).collect();
-    let sides = Sides {
-        doubled: doubled(&ours).union(&doubled(&theirs)).copied().collect(),
-        our_dns: single_dns(&ours),
-        their_dns: single_dns(&theirs),
-        theirs,
-    };
+    let (ours, unreadable) = readable_mailboxes(source)?;
+    let sides = Sides::new(&ours, target.mailboxes()?, options);
     sides.check_map(&ours, options)?;
     let mut matches = MailboxMatches::default();
     for mailbox in ours {
@@ -86,6 +86,9 @@ pub fn match_mailboxes<P: Pages + ?Sized, Q: Pages + ?Sized>(
             }
             Err(reason) => matches.skipped.push(sides.skipped(mailbox, reason)),
         }
+    }
+    if wanted.is_none() {
+        matches.skipped.extend(unreadable);
     }
     let order =
         |pair: &MailboxPair| (std::cmp::Reverse(pair.source.bytes), pair.source.profile.guid);
@@ -104,20 +107,64 @@ fn wanted_guids<P: Pages + ?Sized>(
     guids.collect::<EseResult<_>>().map(Some)
 }
 
+/// The mailboxes that can be read, and the others: one broken row must not keep all the others from their mail.
+fn readable_mailboxes<P: Pages + ?Sized>(
+    view: &View<'_, P>,
+) -> EseResult<(Vec<Mailbox>, Vec<SkippedMailbox>)> {
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+    view.each_mailbox(&mut |mailbox| {
+        match mailbox {
+            Ok(mailbox) => found.push(mailbox),
+            Err(error @ EseError::Io(_)) => return Err(error),
+            Err(error) => unreadable.push(SkippedMailbox {
+                guid: MailboxGuid(Guid([0; 16])),
+                name: error.to_string(),
+                reason: SkipReason::Unreadable,
+                candidates: Vec::new(),
+            }),
+        }
+        Ok(())
+    })?;
+    Ok((found, unreadable))
+}
+
 struct Sides {
+    /// Mailboxes of the target that have an owner.
     theirs: Vec<Mailbox>,
+    disconnected: BTreeSet<MailboxGuid>,
     doubled: BTreeSet<MailboxGuid>,
     our_dns: BTreeMap<String, MailboxGuid>,
     their_dns: BTreeMap<String, MailboxGuid>,
+    /// Mailboxes of the target that only their own GUID, or only the map, may claim.
+    reserved: BTreeSet<MailboxGuid>,
+    mapped: BTreeSet<MailboxGuid>,
 }
 
 impl Sides {
+    fn new(ours: &[Mailbox], theirs: Vec<Mailbox>, options: &MailboxOptions) -> Self {
+        let doubled = doubled(ours).union(&doubled(&theirs)).copied().collect();
+        let (theirs, without_owner): (Vec<Mailbox>, Vec<Mailbox>) =
+            theirs.into_iter().partition(|mailbox| mailbox.disconnected.is_none());
+        let mapped: BTreeSet<_> = options.map.iter().map(|(_, to)| *to).collect();
+        let own = ours.iter().map(|mailbox| mailbox.profile.guid);
+        Self {
+            disconnected: without_owner.iter().map(|mailbox| mailbox.profile.guid).collect(),
+            doubled,
+            our_dns: single_dns(ours),
+            their_dns: single_dns(&theirs),
+            theirs,
+            reserved: own.chain(mapped.iter().copied()).collect(),
+            mapped,
+        }
+    }
+
     fn target(&self, guid: MailboxGuid) -> Option<&Mailbox> {
         self.theirs.iter().find(|mailbox| mailbox.profile.guid == guid)
     }
 
     /// A line of the map whose ends do not exist is an error before anything is written (M7).
     fn check_map(&self, ours: &[Mailbox], options: &MailboxOptions) -> EseResult<()> {
+        let (mut from_seen, mut to_seen) = (BTreeSet::new(), BTreeSet::new());
         for (from, to) in &options.map {
             let missing = |which: &str, guid: &MailboxGuid| {
                 let reason = format!("the map names {guid}, which is no mailbox of the {which}");
@@ -128,6 +175,10 @@ impl Sides {
             }
             if self.target(*to).is_none() {
                 return missing("target", to);
+            }
+            if !from_seen.insert(*from) || !to_seen.insert(*to) {
+                let reason = format!("the map names {from} or {to} twice");
+                return Err(EseError::refused(Refusal::BadRequest, reason));
             }
         }
         Ok(())
@@ -150,7 +201,7 @@ impl Sides {
             let to = self.target(*to).ok_or(SkipReason::TargetMissing)?;
             return Ok((Some(to.clone()), MailboxMatch::Map));
         }
-        if let Some(same) = self.target(guid) {
+        if let Some(same) = self.target(guid).filter(|_| !self.mapped.contains(&guid)) {
             return Ok((Some(same.clone()), MailboxMatch::Guid));
         }
         if !options.by_guid_only
@@ -158,7 +209,11 @@ impl Sides {
         {
             return Ok((Some(same.clone()), MailboxMatch::ByDn));
         }
-        if options.create_missing {
+        if self.disconnected.contains(&guid) {
+            return Err(SkipReason::Disconnected);
+        }
+        // A GUID that the map has given away cannot be made a second time.
+        if options.create_missing && self.target(guid).is_none() {
             return Ok((None, MailboxMatch::Created));
         }
         Err(SkipReason::TargetMissing)
@@ -170,8 +225,7 @@ impl Sides {
         let dn = dn_of(mailbox)?;
         let is_single = self.our_dns.get(&dn) == Some(&mailbox.profile.guid);
         let found = self.their_dns.get(&dn).filter(|_| is_single)?;
-        let is_taken = self.our_dns.values().any(|ours| ours == found);
-        if is_taken { None } else { self.target(*found) }
+        if self.reserved.contains(found) { None } else { self.target(*found) }
     }
 
     fn skipped(&self, mailbox: Mailbox, reason: SkipReason) -> SkippedMailbox {

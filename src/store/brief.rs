@@ -91,10 +91,11 @@ impl<P: Pages + ?Sized> View<'_, P> {
         }
     }
 
-    /// The items with this search key anywhere in the mailbox with this root, in short.
+    /// The items with this search key anywhere in the mailbox with this root, in short. Rows that cannot be read are left out,
+    /// as a walk over their folders leaves them out.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
+    /// [`EseError::Corrupt`] when the index is damaged; [`EseError::Io`].
     pub fn briefs_by_key(&self, root: FolderId, key: SearchKey) -> EseResult<Vec<Brief>> {
         let columns = self.brief_columns()?;
         let table = &self.tables.items;
@@ -104,13 +105,30 @@ impl<P: Pages + ?Sized> View<'_, P> {
         let mut rows = Table::new(self.pages, table.def()).rows();
         let mut found = Vec::new();
         while let Some(bookmark) = entries.next()? {
-            if rows.find(&bookmark)?
-                && let Some(row) = rows.row()?
-            {
-                found.push(columns.read(&row)?);
+            let brief = match rows.find(&bookmark) {
+                Ok(true) => {
+                    rows.row().and_then(|row| row.map(|row| columns.read(&row)).transpose())
+                }
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match brief {
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Ok(brief) => found.extend(brief.filter(|brief| brief.search_key == Some(key))),
+                Err(_) => {}
             }
         }
         Ok(found)
+    }
+
+    /// Whether a folder has an item of this id; nothing of its row is read.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn has_item(&self, id: ItemId) -> EseResult<bool> {
+        let values = [Some(&id.folder.to_store()[..]), Some(&id.message.to_store()[..])];
+        let key = self.tables.items.key(&values)?;
+        Table::new(self.pages, self.tables.items.def()).rows().find(&key)
     }
 
     /// Bytes charged for an item; 0 when there is none.

@@ -49,7 +49,7 @@ pub use item::{Headers, Item, ItemId};
 pub use job::JobRow;
 pub use mailbox::{Mailbox, MailboxProfile, Quotas};
 pub use read::{CommittedStore, Store, is_store};
-pub use roles::{LOGON_ROLES, Role};
+pub use roles::{ENTRY_ID_ROLES, LOGON_ROLES, Role};
 pub use schema::Tables;
 pub use sum::ContentSum;
 pub use view::{Body, StoreInfo, View, Visit};

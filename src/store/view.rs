@@ -207,6 +207,26 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         Ok(FolderTree::new(root, folders))
     }
 
+    /// The folders that can be read, and the errors of those that cannot.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when the index itself is damaged; [`EseError::Io`].
+    pub fn folders_readable(
+        &self,
+        root: FolderId,
+        lost: &mut Vec<EseError>,
+    ) -> EseResult<FolderTree> {
+        let mut folders = Vec::new();
+        self.each_by_index("FoldersRoot", &[Some(&root.to_store())], &mut |folder| {
+            match folder {
+                Ok(folder) => folders.push(folder),
+                Err(error) => lost.push(error),
+            }
+            Ok(())
+        })?;
+        Ok(FolderTree::new(root, folders))
+    }
+
     /// The folder of that name in `parent`; names compare as [`fold_name`] says.
     ///
     /// # Errors
