@@ -14,7 +14,7 @@ use crate::ese::txn::Pages;
 use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
-use super::content::{Attachment, Content};
+use super::content::{Attachment, Content, ContentLinks};
 use super::schema::columns as col;
 use super::view::{View, read_named};
 
@@ -38,6 +38,26 @@ pub struct ContentSum {
     pub long_values: [u32; 2],
     /// Lengths of the streams in bytes, in the order in which [`super::ParcelBuilder`] copies them: what is inside comes first.
     pub streams: Vec<u64>,
+}
+
+/// An attachment that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostAttachment {
+    /// Which of the content's attachments, from 0.
+    pub number: usize,
+    /// Its id.
+    pub attachment: InstanceId,
+    /// Its name; empty when that is lost too.
+    pub name: String,
+    /// What is wrong, naming the place in the file.
+    pub reason: String,
+}
+
+impl LostAttachment {
+    /// What a person would call it.
+    pub fn name_or_number(&self) -> String {
+        if self.name.is_empty() { format!("number {}", self.number + 1) } else { self.name.clone() }
+    }
 }
 
 struct Summing {
@@ -96,6 +116,30 @@ impl<P: Pages + ?Sized> View<'_, P> {
         })
     }
 
+    /// The attachments of a content that cannot be read, while everything else of it can.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when more than attachments is lost; [`EseError::Io`].
+    pub fn lost_attachments(&self, instance: InstanceId) -> EseResult<Vec<LostAttachment>> {
+        let mut summing = Summing::new(Hasher::Crc(crc32fast::Hasher::new()));
+        let content = self.sum_body(instance, &mut summing)?;
+        let mut lost = Vec::new();
+        for (number, attachment) in content.attachments.into_iter().enumerate() {
+            let reason = match self.sum_attachment(attachment, 0, &mut summing) {
+                Ok(()) => continue,
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(error) => error.to_string(),
+            };
+            let name = match self.attachment(attachment) {
+                Ok(found) => found.map(|found| found.info.name).unwrap_or_default(),
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(_) => String::new(),
+            };
+            lost.push(LostAttachment { number, attachment, name, reason });
+        }
+        Ok(lost)
+    }
+
     fn sum_content(
         &self,
         instance: InstanceId,
@@ -112,6 +156,16 @@ impl<P: Pages + ?Sized> View<'_, P> {
             let error = EseError::limit("rows of a content", found, ROWS_MAX.into());
             return Err(error.in_object(format!("content {instance}")));
         }
+        let content = self.sum_body(instance, summing)?;
+        for attachment in content.attachments {
+            self.sum_attachment(attachment, depth, summing)?;
+        }
+        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
+        Ok(())
+    }
+
+    /// A content without its attachments.
+    fn sum_body(&self, instance: InstanceId, summing: &mut Summing) -> EseResult<ContentLinks> {
         let table = &self.tables.contents;
         let own =
             [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
@@ -126,11 +180,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
                 Ok(())
             })?;
         }
-        for attachment in content.attachments {
-            self.sum_attachment(attachment, depth, summing)?;
-        }
-        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
-        Ok(())
+        Ok(content)
     }
 
     fn sum_attachment(
