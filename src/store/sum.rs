@@ -15,8 +15,9 @@ use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
 use super::content::{Attachment, Content, ContentLinks};
+use super::names::read_named;
 use super::schema::columns as col;
-use super::view::{View, read_named};
+use super::view::View;
 
 /// Mails inside mails that are followed.
 const DEPTH_MAX: usize = 32;
