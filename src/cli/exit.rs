@@ -23,6 +23,8 @@ pub enum Exit {
     NotFound = 10,
     /// Much would be, or was, lost, and that was not accepted.
     NeedsApproval = 4,
+    /// The disk is full; what was committed stays, the job can go on.
+    Suspended = 5,
     /// Another process is the writer.
     Locked = 11,
     /// Files are dirty, do not belong together, or have a format that is not written.
@@ -64,6 +66,9 @@ pub enum Failure {
     /// Mailboxes failed; each was told.
     #[error("{0} mailboxes failed")]
     MailboxesFailed(usize),
+    /// The disk was full.
+    #[error("{0}; make room, and run the job again: what was committed is kept")]
+    Suspended(EseError),
     /// The grade is poor.
     #[error(
         "much could not be read (grade poor); look at the report, and use --accept-loss if that is all there is"
@@ -92,6 +97,7 @@ impl Failure {
             Self::Ese(error) => judge(error).0,
             Self::Mail(_) | Self::Output(_) | Self::Findings(_) => Exit::Failed,
             Self::MailboxesFailed(_) => Exit::SomeFailed,
+            Self::Suspended(_) => Exit::Suspended,
             Self::NeedsApproval => Exit::NeedsApproval,
             Self::SumsDiffer => Exit::Internal,
         }
@@ -105,6 +111,7 @@ impl Failure {
             Self::Output(_) => "E_OUTPUT",
             Self::Findings(_) => "E_FINDINGS",
             Self::MailboxesFailed(_) => "E_MBX_FAILED",
+            Self::Suspended(_) => "E_SPACE",
             Self::NeedsApproval => "E_NEEDS_APPROVAL",
             Self::SumsDiffer => "E_INTERNAL",
         }
@@ -122,6 +129,7 @@ pub fn judge(error: &EseError) -> (Exit, &'static str) {
             Refusal::Dirty => (Exit::State, "E_DIRTY"),
             Refusal::Version => (Exit::State, "E_VERSION"),
             Refusal::Mismatch => (Exit::State, "E_SIG_MISMATCH"),
+            Refusal::Space => (Exit::Failed, "E_SPACE"),
             Refusal::SameStore => (Exit::State, "E_SAME_STORE"),
             Refusal::NotFound => (Exit::NotFound, "E_NOT_FOUND"),
             Refusal::DuplicateKey | Refusal::WriterDead | Refusal::BadRequest => {

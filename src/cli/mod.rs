@@ -9,7 +9,7 @@
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
 //! | `demo` | the story of a recovery |
 //! | `create`, `synth`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
-//! | `recover_report` | what a recovery reports |
+//! | `recover_progress`, `recover_report` | what a recovery tells while it runs, and in the end |
 
 mod check;
 mod create;
@@ -23,6 +23,7 @@ mod json;
 mod ls;
 mod output;
 mod recover;
+mod recover_progress;
 mod recover_report;
 mod show;
 mod source;

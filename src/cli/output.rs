@@ -97,6 +97,11 @@ impl Output {
         self.out.write_all(bytes)
     }
 
+    /// Hands everything on, for a reader that follows.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// Writes a line of text for people.
     pub fn text(&mut self, line: &str) -> io::Result<()> {
         self.out.write_all(printable(line).as_bytes())?;

@@ -1,6 +1,5 @@
 //! `recover`: mailboxes from one store into another.
 
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +8,8 @@ use serde_json::{Value as Json, json};
 
 use super::exit::Failure;
 use super::output::{Output, Warning};
-use super::recover_report::{print_report, tell_mailbox, tell_total};
+use super::recover_progress::{JobFolder, Teller};
+use super::recover_report::{print_report, tell_total};
 use super::source::IoMode;
 use crate::ese::EseError;
 use crate::ese::error::Refusal;
@@ -17,7 +17,7 @@ use crate::io::{IoError, Volume};
 use crate::mapi::{FileTime, MailboxGuid};
 use crate::recover::{
     ConflictRule, DeletedRule, DumpsterRule, Grade, HiddenRule, JobReport, Mode, MovedRule,
-    Options, Progress, RunOptions, WritePath, recover,
+    Options, Progress, RunOptions, WritePath, recover, recover_into_copy,
 };
 
 /// What `recover` is asked for.
@@ -92,6 +92,18 @@ pub struct Arguments {
     /// replay: lay the journal of an interrupted writer over the source, in memory
     #[arg(long, value_enum, default_value = "refuse")]
     dirty: Dirty,
+    /// drop: leave out mails that cannot be read whole, rather than save what can be read
+    #[arg(long, value_enum, default_value = "keep")]
+    partial: Partial,
+    /// full: compare contents by a strong hash in the end, reading the source once more
+    #[arg(long, value_enum, default_value = "quick")]
+    verify: Verify,
+    /// Make a copy of the target pair under this name and recover into it; the target is only read
+    #[arg(long, value_name = "NEW.edb")]
+    out: Option<PathBuf>,
+    /// Go on with the job of this id: mailboxes that it completed are left as they are
+    #[arg(long, value_name = "ID")]
+    job: Option<uuid::Uuid>,
     /// Memory to use, for example 256MiB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     memory: Option<u64>,
@@ -178,6 +190,18 @@ enum Dirty {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Partial {
+    Keep,
+    Drop,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Verify {
+    Quick,
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WriteWay {
     Plain,
     Parallel,
@@ -239,12 +263,16 @@ impl Arguments {
         if self.fai == Fai::Skip {
             options.hidden = HiddenRule::Skip;
         }
+        options.drop_partial = self.partial == Partial::Drop;
         options.unite_read_state = self.read_state == ReadState::Union;
         Ok(options)
     }
 
     fn run_options(&self) -> RunOptions {
-        let mut run = RunOptions::new(*uuid::Uuid::new_v4().as_bytes());
+        let job = self.job.unwrap_or_else(uuid::Uuid::new_v4);
+        let mut run = RunOptions::new(*job.as_bytes());
+        run.resume = self.job.is_some();
+        run.verify_full = self.verify == Verify::Full;
         run.dry_run = self.dry_run;
         run.replay_source = self.dirty == Dirty::Replay;
         run.workers = self.workers.unwrap_or(run.workers).clamp(1, 256);
@@ -284,26 +312,37 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
     let options = arguments.options()?;
     let run = arguments.run_options();
     let volume: Arc<dyn Volume> = Arc::new(arguments.io.volume());
-    let mut bars = Bars::new(output.is_json());
-    let mut lines: Vec<Vec<u8>> = Vec::new();
-    let is_json = output.is_json();
-    let result =
-        recover(&volume, &arguments.from, &arguments.to, &options, &run, &mut |progress| {
-            bars.show(&progress);
-            if let (Progress::Mailbox(mailbox), true) = (&progress, is_json) {
-                lines.push(tell_mailbox(mailbox));
-            }
-        });
-    bars.end();
-    lines.iter().try_for_each(|line| output.raw(line))?;
-    let report = result?;
+    let folder = JobFolder::of(arguments.out.as_deref().unwrap_or(&arguments.to), &run);
+    let mut teller = Teller::new(output, &folder, &run);
+    let paths = (&*arguments.from, &*arguments.to);
+    let mut watch = |progress: Progress<'_>| teller.tell(&progress);
+    let result = match &arguments.out {
+        Some(copy) => {
+            let paths = (paths.0, paths.1, copy.as_path());
+            recover_into_copy(&volume, paths, &options, &run, &mut watch)
+        }
+        None => recover(&volume, paths.0, paths.1, &options, &run, &mut watch),
+    };
+    teller.end()?;
+    let report = result.map_err(suspended)?;
     warn(&report, output)?;
+    if let Some(problem) = folder.finish(&report, &run) {
+        output.warn(Warning { code: "E_IO", message: &problem, table: None, page: None })?;
+    }
     if output.is_json() {
         tell_total(&report, &run, output)?;
     } else {
         print_report(&report, &run, output)?;
     }
     judge(&report, arguments.accept_loss)
+}
+
+/// A disk that fills up while the job runs is no failure of the job.
+fn suspended(error: EseError) -> Failure {
+    match &error {
+        EseError::Io(machine) if machine.is_no_space() => Failure::Suspended(error),
+        _ => error.into(),
+    }
 }
 
 fn warn(report: &JobReport, output: &mut Output) -> Result<(), Failure> {
@@ -321,6 +360,10 @@ fn warn(report: &JobReport, output: &mut Output) -> Result<(), Failure> {
     for mailbox in &report.mailboxes {
         for failure in &mailbox.failures {
             say("E_MBX_FAILED", format!("mailbox {}: {failure}", mailbox.name))?;
+        }
+        for part in &mailbox.partial {
+            let place = format!("mailbox {}, folder {}", mailbox.name, part.folder_path);
+            say("E_PARTIAL_ITEM", format!("{place}: an item was saved in part: {}", part.reason))?;
         }
         for bad in &mailbox.bad {
             let place = format!("mailbox {}, folder {}", mailbox.name, bad.folder_path);
@@ -342,49 +385,6 @@ fn judge(report: &JobReport, accept_loss: bool) -> Result<(), Failure> {
         0 if report.grade() == Grade::Poor && !accept_loss => Err(Failure::NeedsApproval),
         0 => Ok(()),
         failed => Err(Failure::MailboxesFailed(failed)),
-    }
-}
-
-/// Progress bars on a terminal, nothing anywhere else.
-struct Bars {
-    bar: Option<indicatif::ProgressBar>,
-    mailboxes: u64,
-    done: u64,
-}
-
-impl Bars {
-    fn new(is_json: bool) -> Self {
-        let is_shown = !is_json && std::io::stderr().is_terminal();
-        let bar = is_shown.then(|| {
-            let bar = indicatif::ProgressBar::new(0);
-            let look = "{bar:30} {percent}% {pos}/{len} items, {per_sec}, {eta} left {msg}";
-            if let Ok(style) = indicatif::ProgressStyle::with_template(look) {
-                bar.set_style(style);
-            }
-            bar
-        });
-        Self { bar, mailboxes: 0, done: 0 }
-    }
-
-    fn show(&mut self, progress: &Progress<'_>) {
-        let Some(bar) = &self.bar else { return };
-        match progress {
-            Progress::Started { mailboxes, items, .. } => {
-                self.mailboxes = *mailboxes;
-                bar.set_length(*items);
-            }
-            Progress::Items { items, .. } => bar.inc(*items),
-            Progress::Mailbox(_) => {
-                self.done += 1;
-                bar.set_message(format!("({} of {} mailboxes)", self.done, self.mailboxes));
-            }
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
     }
 }
 

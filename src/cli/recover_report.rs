@@ -7,8 +7,8 @@ use serde_json::{Map, Value as Json, json};
 use super::output::{Output, json_line};
 use super::recover::option_json;
 use crate::recover::{
-    Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch, MailboxReport,
-    RunOptions, SideCounters,
+    BadItem, Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch, MailboxReport,
+    RunOptions, SideCounters, SkippedMailbox,
 };
 
 /// Mailboxes that a table shows one by one.
@@ -71,16 +71,19 @@ fn folder_json(folder: &FolderReport) -> Json {
     })
 }
 
-/// The line of one mailbox.
-pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
+fn bad_json(all: &[BadItem]) -> Json {
+    let one = |bad: &BadItem| {
+        let id = bad.item.map(|item| item.message.to_string());
+        json!({"folder": bad.folder_path, "item": id, "reason": bad.reason})
+    };
+    all.iter().map(one).collect()
+}
+
+/// What is told of one mailbox.
+fn mailbox_fields(mailbox: &MailboxReport) -> Vec<(&'static str, Json)> {
     let told = |folder: &&FolderReport| folder.counters.scanned > 0 || folder.has_target;
     let folders: Vec<Json> = mailbox.folders.iter().filter(told).map(folder_json).collect();
-    let bad: Vec<Json> = mailbox
-        .bad
-        .iter()
-        .map(|bad| json!({"folder": bad.folder_path, "reason": bad.reason}))
-        .collect();
-    let fields = [
+    vec![
         ("guid", json!(mailbox.guid.to_string())),
         ("name", json!(mailbox.name)),
         ("match", json!(matched(mailbox.matched))),
@@ -91,27 +94,55 @@ pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
         ("write_bytes", json!(mailbox.write_bytes)),
         ("verified", json!(mailbox.verified)),
         ("bytes_before", json!(mailbox.bytes_before)),
+        ("bytes_after", json!(mailbox.bytes_after)),
+        ("over_quota_after", json!(mailbox.is_over_quota())),
         ("quota_bytes", json!(mailbox.quota_bytes)),
         ("seconds", json!(mailbox.seconds)),
         ("folders", json!(folders)),
-        ("bad", json!(bad)),
+        ("bad", bad_json(&mailbox.bad)),
+        ("partial", bad_json(&mailbox.partial)),
         ("failures", json!(mailbox.failures)),
-    ];
-    json_line("mailbox", &fields)
+    ]
+}
+
+/// The line of one mailbox.
+pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
+    json_line("mailbox", &mailbox_fields(mailbox))
+}
+
+/// The whole report as one value, for the job's folder.
+pub fn report_json(report: &JobReport, run: &RunOptions) -> Json {
+    let object = |fields: Vec<(&'static str, Json)>| {
+        Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    };
+    let mailboxes = report.mailboxes.iter().map(|mailbox| object(mailbox_fields(mailbox)));
+    let skipped = report.skipped.iter().map(|skipped| object(skipped_fields(skipped)));
+    json!({
+        "total": object(total_fields(report, run)),
+        "mailboxes": mailboxes.collect::<Vec<_>>(),
+        "skipped": skipped.collect::<Vec<_>>(),
+    })
+}
+
+fn skipped_fields(skipped: &SkippedMailbox) -> Vec<(&'static str, Json)> {
+    vec![
+        ("guid", json!(skipped.guid.to_string())),
+        ("name", json!(skipped.name)),
+        ("reason", json!(skipped.reason.word())),
+        ("candidates", json!(skipped.candidates)),
+    ]
 }
 
 /// The lines of the whole job.
 pub fn tell_total(report: &JobReport, run: &RunOptions, output: &mut Output) -> io::Result<()> {
     for skipped in &report.skipped {
-        let fields = [
-            ("guid", json!(skipped.guid.to_string())),
-            ("name", json!(skipped.name)),
-            ("reason", json!(skipped.reason.word())),
-            ("candidates", json!(skipped.candidates)),
-        ];
-        output.line("skipped", &fields)?;
+        output.line("skipped", &skipped_fields(skipped))?;
     }
-    let fields = [
+    output.line("report", &total_fields(report, run))
+}
+
+fn total_fields(report: &JobReport, run: &RunOptions) -> Vec<(&'static str, Json)> {
+    vec![
         ("run", option_json(run)),
         ("mailboxes", json!(report.mailboxes.len())),
         ("failed", json!(report.failed())),
@@ -122,9 +153,9 @@ pub fn tell_total(report: &JobReport, run: &RunOptions, output: &mut Output) -> 
         ("write_bytes", json!(report.write_bytes)),
         ("verified", json!(report.verified)),
         ("commits", json!(report.commits)),
+        ("done_before", json!(report.done_before)),
         ("seconds", json!(report.seconds)),
-    ];
-    output.line("report", &fields)
+    ]
 }
 
 /// The report for people.

@@ -67,6 +67,8 @@ pub enum Refusal {
     Mismatch,
     /// Two stores that must differ are the same (`E_SAME_STORE`).
     SameStore,
+    /// The disk has less room than the work will need (`E_SPACE`).
+    Space,
     /// A table, column or index of that name or id does not exist.
     NotFound,
     /// A key that must be unique is there already.

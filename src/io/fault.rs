@@ -171,6 +171,10 @@ impl<V: Volume> Volume for FaultVolume<V> {
         self.inner.sync_parent(path)
     }
 
+    fn free_bytes(&self, path: &Path) -> IoResult<Option<u64>> {
+        self.inner.free_bytes(path)
+    }
+
     fn lock_writer(&self, path: &Path) -> IoResult<WriterLock> {
         self.inner.lock_writer(path)
     }

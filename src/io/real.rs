@@ -72,6 +72,17 @@ impl Volume for RealVolume {
         std::fs::rename(from, to).map_err(|source| IoError::os(from, "rename", source))
     }
 
+    fn free_bytes(&self, path: &Path) -> IoResult<Option<u64>> {
+        let directory = match path.parent() {
+            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+            Some(parent) => parent,
+            None => path,
+        };
+        let space = rustix::fs::statvfs(directory);
+        let space = space.map_err(|errno| IoError::os(path, "look-up", io::Error::from(errno)))?;
+        Ok(Some(space.f_bavail.saturating_mul(space.f_frsize)))
+    }
+
     fn sync_parent(&self, path: &Path) -> IoResult<()> {
         let directory = match path.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),

@@ -116,6 +116,15 @@ pub trait Volume: Send + Sync + Debug {
     /// `Os`.
     fn sync_parent(&self, path: &Path) -> IoResult<()>;
 
+    /// Bytes that can still be written to the file system that holds `path`, or its directory; `None` where that is not known.
+    ///
+    /// # Errors
+    /// `Os` if the file system cannot be asked.
+    fn free_bytes(&self, path: &Path) -> IoResult<Option<u64>> {
+        let _ = path;
+        Ok(None)
+    }
+
     /// Takes the writer's lock of the database at `path`, an existing file. Readers take no lock.
     ///
     /// # Errors

@@ -137,6 +137,13 @@ fn conflict(
         // Half a mail never replaces a whole one.
         return Action::ConflictKeptTarget;
     }
+    if !item.flags.contains(ItemFlag::DAMAGED)
+        && !is_whole_there
+        && age(rules, item) == age(rules, other)
+    {
+        // The same version, of which an earlier job could save a part only.
+        return Action::Replace(at);
+    }
     let rule = match rules.mode {
         Mode::CopyOverlay => ConflictRule::Source,
         // What the user did to the copy stays; a repeated job only adds what is missing (Y6).

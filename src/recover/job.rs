@@ -3,22 +3,26 @@
 //!
 //! Source: recover-semantics 2, 11, 12, 14; design sections 4 and 5.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::decide::Mode;
 use super::options::Options;
+use super::out::copy_store;
 use super::plan::MailboxPair;
 use super::planner::{KnownReplicas, plan_mailbox};
-use super::report::{JobReport, MailboxReport};
-use super::select::match_mailboxes;
+use super::report::{JobReport, MailboxReport, MailboxState};
+use super::select::{MailboxMatches, match_mailboxes};
+use super::space::require_space;
 use super::{pipeline, plain};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbState;
 use crate::io::Volume;
+use crate::mapi::MailboxGuid;
 use crate::stm::stm_path;
-use crate::store::{Store, StoreWriter};
+use crate::store::{JobRow, Store, StoreWriter};
 
 /// How a job is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,6 +51,10 @@ pub struct RunOptions {
     pub dry_run: bool,
     /// Whether the journal of an interrupted writer may be laid over the source.
     pub replay_source: bool,
+    /// Whether contents are compared by a strong hash in the end, instead of by their sums.
+    pub verify_full: bool,
+    /// Whether mailboxes that a job of this id has completed before are left as they are.
+    pub resume: bool,
 }
 
 impl RunOptions {
@@ -60,6 +68,8 @@ impl RunOptions {
             commit_bytes: 256 << 20,
             dry_run: false,
             replay_source: false,
+            verify_full: false,
+            resume: false,
         }
     }
 }
@@ -87,8 +97,8 @@ pub enum Progress<'p> {
     Mailbox(&'p MailboxReport),
 }
 
-/// Called with news of the job, from one thread at a time.
-pub type Watch<'w> = &'w mut (dyn FnMut(Progress<'_>) + Send);
+/// Called with news of the job, in the caller's thread.
+pub type Watch<'w> = &'w mut dyn FnMut(Progress<'_>);
 
 /// Recovers mailboxes from one store into another.
 ///
@@ -104,27 +114,79 @@ pub fn recover(
     watch: Watch<'_>,
 ) -> EseResult<JobReport> {
     let started = Instant::now();
-    let source = open_source(&**volume, from, to, run)?;
-    let target = Store::open(&**volume, to)?;
-    refuse_equal_stores(&source, &target)?;
-    let matches = match_mailboxes(&source.view(), &target.view(), &options.mailboxes)?;
+    let (source, target, mut matches) = open_both(&**volume, (from, to), options, run)?;
+    let done_before = leave_out_done(&mut matches, &target, run)?;
     announce(&matches.pairs, watch);
     let known = KnownReplicas::between(&source.view(), &target.view())?;
+    let job = Job { source: &source, pairs: &matches.pairs, options, run, known: &known };
     let mut report = if run.dry_run {
-        plan_only(&source, &target, &matches.pairs, (options, &known), watch)?
+        plan_only(&job, &target, watch)?
     } else {
+        require_space(&**volume, &job, &target.view(), to)?;
         drop(target);
         let mut writer = StoreWriter::open(volume.clone(), to)?;
         step_over(&source, &mut writer)?;
-        let job = Job { source: &source, pairs: &matches.pairs, options, run, known: &known };
         match run.path {
             WritePath::Plain => plain::run(&job, writer, watch)?,
             WritePath::Parallel => pipeline::run(&job, writer, watch)?,
         }
     };
     report.skipped = matches.skipped;
+    report.done_before = done_before;
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// As [`recover`], into a copy of `to` that is made first: `to` is only read. Everything that [`recover`] refuses is refused before.
+///
+/// # Errors
+/// As there; as [`copy_store`].
+pub fn recover_into_copy(
+    volume: &Arc<dyn Volume>,
+    (from, to, copy): (&Path, &Path, &Path),
+    options: &Options,
+    run: &RunOptions,
+    watch: Watch<'_>,
+) -> EseResult<JobReport> {
+    if run.dry_run {
+        return recover(volume, from, to, options, run, watch);
+    }
+    drop(open_both(&**volume, (from, to), options, run)?);
+    copy_store(volume, to, copy)?;
+    recover(volume, from, copy, options, run, watch)
+}
+
+/// Opens source and target for reading, and finds out which mailboxes belong together.
+fn open_both(
+    volume: &dyn Volume,
+    (from, to): (&Path, &Path),
+    options: &Options,
+    run: &RunOptions,
+) -> EseResult<(Store, Store, MailboxMatches)> {
+    let source = open_source(volume, from, to, run)?;
+    let target = Store::open(volume, to)?;
+    refuse_equal_stores(&source, &target)?;
+    let matches = match_mailboxes(&source.view(), &target.view(), &options.mailboxes)?;
+    Ok((source, target, matches))
+}
+
+/// Takes out the mailboxes that a job of this id has completed before; answers how many.
+fn leave_out_done(
+    matches: &mut MailboxMatches,
+    target: &Store,
+    run: &RunOptions,
+) -> EseResult<u64> {
+    if !run.resume {
+        return Ok(0);
+    }
+    let done = [MailboxState::Completed, MailboxState::CompletedWithWarning];
+    let is_done = |row: &JobRow| done.iter().any(|state| state.number() == row.state);
+    let rows = target.view().jobs()?;
+    let rows = rows.iter().filter(|row| row.job == run.job && is_done(row));
+    let done: BTreeSet<MailboxGuid> = rows.map(|row| row.mailbox).collect();
+    let before = matches.pairs.len();
+    matches.pairs.retain(|pair| !done.contains(&pair.source.profile.guid));
+    Ok((before - matches.pairs.len()) as u64)
 }
 
 /// What both ways of writing need to know.
@@ -199,17 +261,12 @@ fn announce(pairs: &[MailboxPair], watch: Watch<'_>) {
     });
 }
 
-fn plan_only(
-    source: &Store,
-    target: &Store,
-    pairs: &[MailboxPair],
-    (options, known): (&Options, &KnownReplicas),
-    watch: Watch<'_>,
-) -> EseResult<JobReport> {
+fn plan_only(job: &Job<'_>, target: &Store, watch: Watch<'_>) -> EseResult<JobReport> {
     let mut report = JobReport::default();
-    for pair in pairs {
+    for pair in job.pairs {
         let started = Instant::now();
-        let plan = plan_mailbox(&source.view(), &target.view(), pair, options, known);
+        let source = job.source.view();
+        let plan = plan_mailbox(&source, &target.view(), pair, job.options, job.known);
         let mut mailbox = match plan {
             Ok(plan) => MailboxReport::of_plan(&plan),
             Err(error @ EseError::Io(_)) => return Err(error),

@@ -14,7 +14,9 @@ pub mod hierarchy;
 pub mod item;
 pub mod job;
 pub mod options;
+pub mod out;
 pub mod pair;
+mod partial;
 mod pipeline;
 pub mod place;
 mod plain;
@@ -23,12 +25,13 @@ pub mod planner;
 pub mod report;
 pub mod select;
 pub mod share;
+pub mod space;
 pub mod verify;
 
 pub use counters::Counters;
 pub use decide::{Action, ConflictRule, DeletedRule, Mode, MovedRule, Rules, decide};
 pub use item::{Item, ItemFlag, Side};
-pub use job::{Progress, RunOptions, Watch, WritePath, recover};
+pub use job::{Progress, RunOptions, Watch, WritePath, recover, recover_into_copy};
 pub use options::{DumpsterRule, FolderOptions, HiddenRule, MailboxOptions, Options};
 pub use pair::{Outcome, Pairing, pair_items};
 pub use plan::{

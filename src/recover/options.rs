@@ -16,6 +16,8 @@ pub struct Options {
     pub dumpster: DumpsterRule,
     /// Hidden (associated) items.
     pub hidden: HiddenRule,
+    /// Whether an item that cannot be read whole is left out, rather than written with what can be read (`--partial=drop`, E7).
+    pub drop_partial: bool,
     /// Whether an item that both have becomes read when the source's is (`--read-state=union`).
     pub unite_read_state: bool,
 }
@@ -35,6 +37,7 @@ impl Options {
             folders: FolderOptions::default(),
             dumpster: DumpsterRule::default(),
             hidden: HiddenRule::default(),
+            drop_partial: false,
             unite_read_state: false,
         }
     }

@@ -197,7 +197,9 @@ impl<E> State<'_, E> {
         let same_change =
             source.lineage == target.lineage && source.change_key == target.change_key;
         let same_row = source.modified == target.modified && source.size_bytes == target.size_bytes;
-        if same_change || are_alone && same_row {
+        // A mail of which only a part could be recovered keeps the keys of the whole.
+        let both_whole = !(source.flags | target.flags).contains(ItemFlag::DAMAGED);
+        if both_whole && (same_change || are_alone && same_row) {
             return Ok(true);
         }
         let content = self.contents.of(Side::Source, ours, source)?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::job::{Job, Progress, Watch};
+use super::partial;
 use super::place::{Replicas, make_folders};
 use super::plan::{BadItem, MailboxMatch, MailboxPair, MailboxPlan, PlannedWrite, WriteKind};
 use super::planner::plan_mailbox;
@@ -13,7 +14,7 @@ use super::verify::{Written, verify_mailbox};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
 use crate::mapi::{FolderId, InstanceId};
-use crate::store::{Item, ItemId, JobRow, ParcelMaps, StoreWriter, View};
+use crate::store::{Item, ItemId, JobRow, LostAttachment, ParcelMaps, StoreWriter, View};
 
 /// Runs a job.
 ///
@@ -52,6 +53,8 @@ pub(super) struct Plain<'j> {
 pub(super) enum Fault {
     /// It is the source's: the item is lost.
     Bad(EseError),
+    /// These attachments cannot be read, everything else can.
+    Partial(Vec<LostAttachment>),
     /// It ends the writer.
     Fatal(EseError),
 }
@@ -90,12 +93,16 @@ impl<'j> Plain<'j> {
             Err(error) => return Ok(MailboxReport::failed(&pair, error.to_string())),
         };
         let mut report = MailboxReport::of_plan(&plan);
-        let written = self.write(&plan, &mut report, watch)?;
         report.state = MailboxState::InProgress;
-        self.note(&report, true)?;
+        let written = self.write(&plan, &mut report, watch)?;
+        report.state = MailboxState::CompletionInProgress;
+        self.note(&report)?;
         self.commit()?;
-        verify_mailbox(&self.writer.view()?, &written, &mut report)?;
+        let strong = self.job.run.verify_full.then_some(&self.source);
+        verify_mailbox(&self.writer.view()?, strong, &written, &mut report)?;
         report.complete();
+        // Durable with the next commit; until then a job of the same id does the mailbox again.
+        self.note(&report)?;
         Ok(report)
     }
 
@@ -126,20 +133,19 @@ impl<'j> Plain<'j> {
                     self.written_bytes += written.bytes;
                     all.push(written);
                 }
+                Err(Fault::Partial(lost)) => {
+                    let place = places.get(write.folder as usize).copied().flatten();
+                    all.push(self.write_partial(write, place, &lost)?);
+                    report.turn_partial(bad_item(plan, write, partial::reason_of(&lost)));
+                }
                 Err(Fault::Bad(error)) => {
-                    let folder = plan.folders.get(write.folder as usize);
-                    let bad = BadItem {
-                        folder_path: folder.map_or_else(String::new, |folder| folder.path.clone()),
-                        item: Some(write.source),
-                        reason: error.to_string(),
-                    };
-                    let was_insert = matches!(write.kind, WriteKind::Insert { .. });
-                    report.turn_bad(write.folder, was_insert, bad);
+                    let bad = bad_item(plan, write, error.to_string());
+                    report.turn_bad(write, bad);
                 }
                 Err(Fault::Fatal(error)) => return Err(error),
             }
             if self.is_time_to_commit() {
-                self.note(report, false)?;
+                self.note(report)?;
                 self.commit()?;
             }
         }
@@ -151,14 +157,22 @@ impl<'j> Plain<'j> {
         write: &PlannedWrite,
         folder: Option<FolderId>,
     ) -> Result<Written, Fault> {
-        let item = self.source.item(write.source);
-        let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
-        let item = item.and_then(|item| item.ok_or_else(missing)).map_err(bad)?;
         if let WriteKind::MarkRead(id) = write.kind {
             self.writer.set_read(id, true)?;
             return Ok(Written::marked(id));
         }
-        let sum = self.source.content_sum(write.instance).map_err(bad)?;
+        let item = self.source.item(write.source);
+        let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
+        let item = item.and_then(|item| item.ok_or_else(missing)).map_err(bad)?;
+        let sum = match self.source.content_sum(write.instance) {
+            Ok(sum) => sum,
+            Err(error @ EseError::Io(_)) => return Err(Fault::Fatal(error)),
+            Err(error) => {
+                let is_wanted = !self.job.options.drop_partial;
+                let lost = partial::what_is_lost(&self.source, write, is_wanted)?;
+                return Err(lost.map_or(Fault::Bad(error), Fault::Partial));
+            }
+        };
         let (instance, is_new) = self.content_for(write.instance)?;
         let id = match write.kind {
             WriteKind::Replace(id) => {
@@ -176,6 +190,17 @@ impl<'j> Plain<'j> {
         Ok(Written::new(id, instance, &item, write, &sum))
     }
 
+    fn write_partial(
+        &mut self,
+        write: &PlannedWrite,
+        folder: Option<FolderId>,
+        lost: &[LostAttachment],
+    ) -> EseResult<Written> {
+        let folder = folder.ok_or_else(|| no_folder(write))?;
+        let context = (&self.maps, &self.replicas);
+        partial::insert_partial(&mut self.writer, &self.source, context, (write, folder), lost)
+    }
+
     fn insert(
         &mut self,
         item: &Item,
@@ -184,10 +209,7 @@ impl<'j> Plain<'j> {
         instance: InstanceId,
         is_new: bool,
     ) -> EseResult<ItemId> {
-        let Some(folder) = folder else {
-            let reason = format!("item {} has no folder to go to", write.source.message);
-            return Err(EseError::corrupt_bytes(reason));
-        };
+        let folder = folder.ok_or_else(|| no_folder(write))?;
         let keeps = matches!(write.kind, WriteKind::Insert { keep_id: true });
         let own = if keeps { None } else { Some(self.writer.reserve_ids(1)?) };
         let new = self.replicas.inserted(item, write, folder, instance, own)?;
@@ -230,32 +252,37 @@ impl<'j> Plain<'j> {
     }
 
     /// The mailbox's row in the record of jobs, for the next commit.
-    pub(super) fn note(&mut self, report: &MailboxReport, is_done: bool) -> EseResult<()> {
-        let row = job_row(self.job, self.writer.now(), report, is_done);
+    pub(super) fn note(&mut self, report: &MailboxReport) -> EseResult<()> {
+        let row = job_row(self.job, self.writer.now(), report);
         self.writer.put_job(&row)
     }
 }
 
 /// The row of a mailbox in the record of jobs.
-pub(super) fn job_row(
-    job: &Job<'_>,
-    now: crate::mapi::FileTime,
-    report: &MailboxReport,
-    is_done: bool,
-) -> JobRow {
-    let state = if is_done { MailboxState::Completed } else { MailboxState::InProgress };
+pub(super) fn job_row(job: &Job<'_>, now: crate::mapi::FileTime, report: &MailboxReport) -> JobRow {
     let counters = report.counters.named();
     let pairs = counters.iter().filter(|(_, count)| *count > 0);
     let pairs: Vec<String> = pairs.map(|(name, count)| format!("\"{name}\":{count}")).collect();
     JobRow {
         job: job.run.job,
         mailbox: report.guid,
-        state: state.number(),
+        state: report.state.number(),
         mode: job.mode_number(),
         started: now,
-        ended: is_done.then_some(now),
+        ended: report.state.is_final().then_some(now),
         counters: format!("{{{}}}", pairs.join(",")),
     }
+}
+
+fn no_folder(write: &PlannedWrite) -> EseError {
+    EseError::corrupt_bytes(format!("item {} has no folder to go to", write.source.message))
+}
+
+/// What a report says of an item that was lost, whole or in part.
+pub(super) fn bad_item(plan: &MailboxPlan, write: &PlannedWrite, reason: String) -> BadItem {
+    let folder = plan.folders.get(write.folder as usize);
+    let folder_path = folder.map_or_else(String::new, |folder| folder.path.clone());
+    BadItem { folder_path, item: Some(write.source), reason }
 }
 
 fn bad(error: EseError) -> Fault {

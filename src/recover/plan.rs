@@ -125,6 +125,17 @@ pub enum WriteKind {
     MarkRead(ItemId),
 }
 
+/// What a written item counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// An ordinary item.
+    Ordinary,
+    /// A hidden one.
+    Hidden,
+    /// A soft-deleted one.
+    Dumpster,
+}
+
 /// One item that is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlannedWrite {
@@ -136,6 +147,8 @@ pub struct PlannedWrite {
     pub folder: u32,
     /// What is done.
     pub kind: WriteKind,
+    /// What it counts as.
+    pub counted: Counted,
     /// Whether the written item is read: the source's flag, or either side's for a replacement (R1).
     pub is_read: bool,
 }

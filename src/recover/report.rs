@@ -2,8 +2,8 @@
 
 use super::counters::Counters;
 use super::plan::{
-    BadItem, FolderMatch, FolderPlan, FolderTarget, MailboxMatch, MailboxPair, MailboxPlan,
-    SideCounters,
+    BadItem, Counted, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxMatch, MailboxPair,
+    MailboxPlan, PlannedWrite, SideCounters, WriteKind,
 };
 use super::select::SkippedMailbox;
 use crate::mapi::MailboxGuid;
@@ -15,6 +15,8 @@ pub enum MailboxState {
     Planned,
     /// Some of it is written.
     InProgress,
+    /// All of it is written, and not verified yet.
+    CompletionInProgress,
     /// All is there and verified.
     Completed,
     /// As far as possible.
@@ -29,10 +31,16 @@ impl MailboxState {
         match self {
             Self::Planned => "Planned",
             Self::InProgress => "InProgress",
+            Self::CompletionInProgress => "CompletionInProgress",
             Self::Completed => "Completed",
             Self::CompletedWithWarning => "CompletedWithWarning",
             Self::Failed => "Failed",
         }
+    }
+
+    /// Whether the job is done with it.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Completed | Self::CompletedWithWarning | Self::Failed)
     }
 
     /// The number in the job's table.
@@ -40,6 +48,7 @@ impl MailboxState {
         match self {
             Self::Planned => 0,
             Self::InProgress => 2,
+            Self::CompletionInProgress => 3,
             Self::Completed => 4,
             Self::CompletedWithWarning => 5,
             Self::Failed => 8,
@@ -119,14 +128,20 @@ pub struct MailboxReport {
     pub side: SideCounters,
     /// Items that could not be recovered.
     pub bad: Vec<BadItem>,
+    /// Items of which only a part could be, and what is missing.
+    pub partial: Vec<BadItem>,
     /// Bytes charged for what was written, or will be.
     pub write_bytes: u64,
     /// Items that were read back.
     pub verified: u64,
     /// Items that were not found as they were written, and why the mailbox failed.
     pub failures: Vec<String>,
+    /// GUID of the counterpart.
+    pub target: MailboxGuid,
     /// Size of the target mailbox before.
     pub bytes_before: i64,
+    /// Its size after the last commit; none when nothing was written.
+    pub bytes_after: Option<i64>,
     /// Quota above which its owner is warned, in bytes.
     pub quota_bytes: Option<i64>,
     /// Wall time in seconds.
@@ -149,9 +164,12 @@ impl MailboxReport {
             counters: plan.counters,
             side: plan.side,
             bad: plan.bad.clone(),
+            partial: Vec::new(),
             write_bytes,
             verified: 0,
             failures: Vec::new(),
+            target: target.as_ref().unwrap_or(source).profile.guid,
+            bytes_after: None,
             bytes_before: target.as_ref().map_or(0, |target| target.bytes),
             quota_bytes: quota.map(|kilobytes| i64::from(kilobytes).saturating_mul(1024)),
             seconds: 0.0,
@@ -178,7 +196,23 @@ impl MailboxReport {
     /// Grades what was lost.
     pub fn grade(&mut self) {
         let lost = self.counters.bad + self.side.partial;
-        self.grade = Grade::of(lost, self.counters.scanned, &self.side);
+        self.grade = if self.has_lost_folder() {
+            Grade::Poor
+        } else {
+            Grade::of(lost, self.counters.scanned, &self.side)
+        };
+    }
+
+    fn has_lost_folder(&self) -> bool {
+        let lost = FolderMatch::LeftOut(LeftOut::Unreadable);
+        self.folders.iter().any(|folder| folder.matched == lost)
+    }
+
+    /// Whether the mailbox has, or will have, more than its owner may have without a warning (E9).
+    pub fn is_over_quota(&self) -> bool {
+        let predicted = i64::try_from(self.write_bytes).unwrap_or(i64::MAX);
+        let after = self.bytes_after.unwrap_or(self.bytes_before.saturating_add(predicted));
+        self.quota_bytes.is_some_and(|quota| after > quota)
     }
 
     /// The mailbox failed.
@@ -204,14 +238,39 @@ impl MailboxReport {
     }
 
     /// An item that was to be written could not be read.
-    pub fn turn_bad(&mut self, folder: u32, was_insert: bool, bad: BadItem) {
-        let folder = self.folders.get_mut(folder as usize).map(|folder| &mut folder.counters);
+    pub fn turn_bad(&mut self, write: &PlannedWrite, bad: BadItem) {
+        self.bad.push(bad);
+        let side = &mut self.side;
+        let sides = match (write.counted, write.kind) {
+            (_, WriteKind::MarkRead(_)) => {
+                side.read_flags = side.read_flags.saturating_sub(1);
+                return;
+            }
+            (Counted::Hidden, _) => Some((&mut side.hidden_inserted, &mut side.hidden_left)),
+            (Counted::Dumpster, _) => Some((&mut side.dumpster_inserted, &mut side.dumpster_left)),
+            (Counted::Ordinary, _) => None,
+        };
+        if let Some((inserted, left)) = sides {
+            *inserted = inserted.saturating_sub(1);
+            *left += 1;
+            return;
+        }
+        let folder = self.folders.get_mut(write.folder as usize);
+        let folder = folder.map(|folder| &mut folder.counters);
         for counters in folder.into_iter().chain([&mut self.counters]) {
-            let term = if was_insert { &mut counters.inserted } else { &mut counters.replaced };
+            let term = match write.kind {
+                WriteKind::Insert { .. } => &mut counters.inserted,
+                _ => &mut counters.replaced,
+            };
             *term = term.saturating_sub(1);
             counters.bad += 1;
         }
-        self.bad.push(bad);
+    }
+
+    /// An item was written, but a part of it could not be read.
+    pub fn turn_partial(&mut self, part: BadItem) {
+        self.side.partial += 1;
+        self.partial.push(part);
     }
 
     /// Whether all sums come out.
@@ -244,6 +303,8 @@ pub struct JobReport {
     pub counters: Counters,
     /// Everything else.
     pub side: SideCounters,
+    /// Mailboxes that an earlier run of this job completed.
+    pub done_before: u64,
     /// Columns of the source that the target has no place for.
     pub columns_left: Vec<String>,
     /// Bytes charged for what was written.
@@ -274,7 +335,8 @@ impl JobReport {
     /// The grade of the job.
     pub fn grade(&self) -> Grade {
         let lost = self.counters.bad + self.side.partial;
-        Grade::of(lost, self.counters.scanned, &self.side)
+        let all = Grade::of(lost, self.counters.scanned, &self.side);
+        if self.mailboxes.iter().any(MailboxReport::has_lost_folder) { Grade::Poor } else { all }
     }
 
     /// Whether all sums come out; anything else is a mistake of this program.

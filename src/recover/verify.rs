@@ -21,6 +21,8 @@ pub struct Written {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Expected {
+    source: InstanceId,
+    is_whole: bool,
     instance: InstanceId,
     crc: u32,
     search_key: Option<SearchKey>,
@@ -39,6 +41,8 @@ impl Written {
         sum: &ContentSum,
     ) -> Self {
         let expected = Expected {
+            source: write.instance,
+            is_whole: true,
             instance,
             crc: sum.crc,
             search_key: item.search_key,
@@ -49,24 +53,36 @@ impl Written {
         Self { id, bytes: sum.bytes, expected: Some(expected) }
     }
 
+    /// Notes that a part of it was lost, so that its content is not the source's.
+    #[must_use]
+    pub fn in_part(mut self) -> Self {
+        if let Some(expected) = &mut self.expected {
+            expected.is_whole = false;
+        }
+        self
+    }
+
     /// An item that was only marked read.
     pub fn marked(id: ItemId) -> Self {
         Self { id, bytes: 0, expected: None }
     }
 }
 
-/// Reads back what was written into one mailbox; what is not as it should be makes the mailbox fail.
+/// Reads back what was written into one mailbox; what is not as it should be makes the mailbox fail. With `strong`, which is the source,
+/// contents are compared by a hash that no accident and no attacker meets (`--verify full`).
 ///
 /// # Errors
 /// [`EseError::Io`].
-pub fn verify_mailbox<Q: Pages + ?Sized>(
+pub fn verify_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
     target: &View<'_, Q>,
+    strong: Option<&View<'_, P>>,
     written: &[Written],
     report: &mut MailboxReport,
 ) -> EseResult<()> {
     let mut summed: HashSet<InstanceId> = HashSet::new();
+    report.bytes_after = target.mailbox(report.target)?.map(|mailbox| mailbox.bytes);
     for written in written {
-        match verify_one(target, written, &mut summed) {
+        match verify_one(target, strong, written, &mut summed) {
             Ok(()) => report.verified += 1,
             Err(error @ EseError::Io(_)) => return Err(error),
             Err(error) => {
@@ -80,8 +96,9 @@ pub fn verify_mailbox<Q: Pages + ?Sized>(
     Ok(())
 }
 
-fn verify_one<Q: Pages + ?Sized>(
+fn verify_one<P: Pages + ?Sized, Q: Pages + ?Sized>(
     target: &View<'_, Q>,
+    strong: Option<&View<'_, P>>,
     written: &Written,
     summed: &mut HashSet<InstanceId>,
 ) -> EseResult<()> {
@@ -105,8 +122,18 @@ fn verify_one<Q: Pages + ?Sized>(
     if item.instance != expected.instance {
         return wrong("content id");
     }
-    if summed.insert(item.instance) && target.content_sum(item.instance)?.crc != expected.crc {
+    if !summed.insert(item.instance) {
+        return Ok(());
+    }
+    if target.content_sum(item.instance)?.crc != expected.crc {
         return wrong("content");
     }
-    Ok(())
+    match strong.filter(|_| expected.is_whole) {
+        Some(source)
+            if source.content_hash(expected.source)? != target.content_hash(item.instance)? =>
+        {
+            wrong("content")
+        }
+        _ => Ok(()),
+    }
 }

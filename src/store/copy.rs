@@ -4,7 +4,7 @@
 //! (recover-semantics W7). Values are copied as they are stored; only ids and places are set anew by the caller.
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::table::column::{ColumnDef, Lid};
+use crate::ese::table::column::{ColumnDef, ColumnFlags, Lid};
 use crate::ese::table::compress::decompress;
 use crate::ese::table::database::Table;
 use crate::ese::table::long_value::LvReader;
@@ -25,17 +25,19 @@ pub struct RowMap {
 }
 
 impl RowMap {
-    /// The map between two tables; `rename` gives a source column's name in the target where that differs.
+    /// The map between two tables; `name_of` gives a source column's name in the target, none for a column without a meaning there.
     pub fn new(
         source: &NamedTable,
         target: &NamedTable,
-        rename: &dyn Fn(&str) -> Option<String>,
+        name_of: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
         let mut from = vec![None; target.def().columns.len()];
         let mut left = Vec::new();
         for (place, column) in source.def().columns.iter().enumerate() {
-            let name = rename(&column.name).unwrap_or_else(|| column.name.clone());
-            let found = target.def().columns.iter().position(|column| column.name == name);
+            let name = name_of(&column.name);
+            let fits =
+                |other: &ColumnDef| name.as_ref() == Some(&other.name) && can_hold(other, column);
+            let found = target.def().columns.iter().position(fits);
             match found.and_then(|found| from.get_mut(found)) {
                 Some(slot) => *slot = Some(place),
                 None => left.push(column.name.clone()),
@@ -78,6 +80,19 @@ impl RowMap {
         }
         Ok(())
     }
+}
+
+/// Whether every value of `from` may stand in `to`.
+fn can_hold(to: &ColumnDef, from: &ColumnDef) -> bool {
+    let is_multi = |column: &ColumnDef| column.flags.contains(ColumnFlags::MULTI_VALUED);
+    let is_fixed = |column: &ColumnDef| column.record_offset.is_some();
+    let has_width = |column: &ColumnDef| column.coltyp.fixed_width_bytes().is_some();
+    let fits_length = if is_fixed(to) && !has_width(to) {
+        is_fixed(from) && from.max_bytes == to.max_bytes
+    } else {
+        to.max_bytes == 0 || from.max_bytes != 0 && from.max_bytes <= to.max_bytes
+    };
+    to.coltyp == from.coltyp && fits_length && (is_multi(to) || !is_multi(from))
 }
 
 fn plain<'r, P: Pages + ?Sized>(

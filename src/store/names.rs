@@ -8,6 +8,7 @@ use super::codec::Ids;
 use super::scan;
 use super::schema::columns as col;
 use super::view::View;
+use crate::stm::Fields;
 
 impl<P: Pages + ?Sized> View<'_, P> {
     /// The replicas whose ids the store knows by short names.
@@ -38,14 +39,20 @@ impl<P: Pages + ?Sized> View<'_, P> {
             let id = fields.i32(col::PROPERTY_ID)?;
             let id = u16::try_from(id)
                 .map_err(|_| fields.corrupt(col::PROPERTY_ID, format!("{id} is no property id")))?;
-            let name = match fields.i32(col::PROPERTY_KIND)? {
-                0 => PropName::Number(fields.i32(col::PROPERTY_NUMBER)?.cast_unsigned()),
-                _ => PropName::Text(fields.text(col::PROPERTY_TEXT)?),
-            };
-            let set = PropertySetGuid(fields.guid(col::PROPERTY_SET)?);
-            found.push((PropId(id), NamedProperty { set, name }));
+            found.push((PropId(id), read_named(&fields)?));
             Ok(())
         })?;
         Ok(found)
     }
+}
+
+/// What a row of `NamedProps` names.
+pub(super) fn read_named<P: Pages + ?Sized>(
+    fields: &Fields<'_, '_, P>,
+) -> EseResult<NamedProperty> {
+    let name = match fields.i32(col::PROPERTY_KIND)? {
+        0 => PropName::Number(fields.i32(col::PROPERTY_NUMBER)?.cast_unsigned()),
+        _ => PropName::Text(fields.text(col::PROPERTY_TEXT)?),
+    };
+    Ok(NamedProperty { set: PropertySetGuid(fields.guid(col::PROPERTY_SET)?), name })
 }

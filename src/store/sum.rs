@@ -3,14 +3,19 @@
 //!
 //! Taken over plain values, so that it does not depend on how long values were cut, compressed or placed. Source: recover-semantics P4.
 
+use std::borrow::Cow;
+
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::column::ColumnDef;
 use crate::ese::table::database::Table;
 use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::value::hex_text;
 use crate::ese::txn::Pages;
-use crate::mapi::InstanceId;
+use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
-use super::content::{Attachment, Content};
+use super::content::{Attachment, Content, ContentLinks};
+use super::names::read_named;
 use super::schema::columns as col;
 use super::view::View;
 
@@ -34,6 +39,26 @@ pub struct ContentSum {
     pub long_values: [u32; 2],
     /// Lengths of the streams in bytes, in the order in which [`super::ParcelBuilder`] copies them: what is inside comes first.
     pub streams: Vec<u64>,
+}
+
+/// An attachment that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostAttachment {
+    /// Which of the content's attachments, from 0.
+    pub number: usize,
+    /// Its id.
+    pub attachment: InstanceId,
+    /// Its name; empty when that is lost too.
+    pub name: String,
+    /// What is wrong, naming the place in the file.
+    pub reason: String,
+}
+
+impl LostAttachment {
+    /// What a person would call it.
+    pub fn name_or_number(&self) -> String {
+        if self.name.is_empty() { format!("number {}", self.number + 1) } else { self.name.clone() }
+    }
 }
 
 struct Summing {
@@ -92,6 +117,30 @@ impl<P: Pages + ?Sized> View<'_, P> {
         })
     }
 
+    /// The attachments of a content that cannot be read, while everything else of it can.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when more than attachments is lost; [`EseError::Io`].
+    pub fn lost_attachments(&self, instance: InstanceId) -> EseResult<Vec<LostAttachment>> {
+        let mut summing = Summing::new(Hasher::Crc(crc32fast::Hasher::new()));
+        let content = self.sum_body(instance, &mut summing)?;
+        let mut lost = Vec::new();
+        for (number, attachment) in content.attachments.into_iter().enumerate() {
+            let reason = match self.sum_attachment(attachment, 0, &mut summing) {
+                Ok(()) => continue,
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(error) => error.to_string(),
+            };
+            let name = match self.attachment(attachment) {
+                Ok(found) => found.map(|found| found.info.name).unwrap_or_default(),
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(_) => String::new(),
+            };
+            lost.push(LostAttachment { number, attachment, name, reason });
+        }
+        Ok(lost)
+    }
+
     fn sum_content(
         &self,
         instance: InstanceId,
@@ -108,6 +157,16 @@ impl<P: Pages + ?Sized> View<'_, P> {
             let error = EseError::limit("rows of a content", found, ROWS_MAX.into());
             return Err(error.in_object(format!("content {instance}")));
         }
+        let content = self.sum_body(instance, summing)?;
+        for attachment in content.attachments {
+            self.sum_attachment(attachment, depth, summing)?;
+        }
+        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
+        Ok(())
+    }
+
+    /// A content without its attachments.
+    fn sum_body(&self, instance: InstanceId, summing: &mut Summing) -> EseResult<ContentLinks> {
         let table = &self.tables.contents;
         let own =
             [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
@@ -122,11 +181,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
                 Ok(())
             })?;
         }
-        for attachment in content.attachments {
-            self.sum_attachment(attachment, depth, summing)?;
-        }
-        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
-        Ok(())
+        Ok(content)
     }
 
     fn sum_attachment(
@@ -162,6 +217,23 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Ok(())
     }
 
+    /// What a column is called whatever the store: that of a named property, whose id each store chooses, by the property. None for
+    /// an id that means nothing.
+    fn lasting_name<'n>(&self, name: &'n str) -> EseResult<Option<Cow<'n, str>>> {
+        let Some(tag) = PropTag::from_column_name(name).ok().filter(|tag| tag.id.0 >= 0x8000)
+        else {
+            return Ok(Some(name.into()));
+        };
+        let table = &self.tables.named;
+        let key = table.key(&[Some(&i32::from(tag.id.0).to_le_bytes())])?;
+        let property = super::scan::row(self.pages, table, &key, |fields| read_named(fields))?;
+        let multi = if tag.multi { "M" } else { "" };
+        let name = |property: NamedProperty| {
+            format!("{multi}{}{}", tag.prop_type.letter(), hex_text(&property.hash()))
+        };
+        Ok(property.map(|property| name(property).into()))
+    }
+
     /// Adds all columns of a row but those that name ids, in the order of the names.
     fn sum_row<T>(
         &self,
@@ -181,14 +253,28 @@ impl<P: Pages + ?Sized> View<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
-        for column in
-            table.columns_by_name().filter(|column| !left_out.contains(&column.name.as_str()))
-        {
-            let values = row.get(column)?;
-            if let FieldValues::Null | FieldValues::Default = values {
+        let mut columns: Vec<(Cow<'_, str>, &ColumnDef)> = Vec::with_capacity(64);
+        let mut has_named = false;
+        for column in table.columns_by_name() {
+            let is_empty = matches!(row.get(column)?, FieldValues::Null | FieldValues::Default);
+            if is_empty || left_out.contains(&column.name.as_str()) {
                 continue;
             }
-            summing.add(column.name.as_bytes());
+            let is_named = is_named(&column.name);
+            has_named |= is_named;
+            let name = if is_named {
+                self.lasting_name(&column.name)?
+            } else {
+                Some(column.name.as_str().into())
+            };
+            columns.extend(name.map(|name| (name, column)));
+        }
+        if has_named {
+            columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
+        for (name, column) in columns {
+            let values = row.get(column)?;
+            summing.add(name.as_bytes());
             for stored in values.iter() {
                 // Between values, so that no two lists of values look alike.
                 summing.add(&[0]);
@@ -216,4 +302,10 @@ impl<P: Pages + ?Sized> View<'_, P> {
         }
         links(&Fields::new(row, table, &reader))
     }
+}
+
+/// Whether a column is that of a named property: its id has four digits and begins at 8000 hex.
+fn is_named(column: &str) -> bool {
+    let digits = column.trim_start_matches('M').get(1..).unwrap_or_default();
+    digits.len() == 4 && digits.bytes().next().is_some_and(|first| matches!(first, b'8'..=b'f'))
 }

@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)] // helpers of tests, like the tests
 #![allow(dead_code)] // each test program uses a part
 
+pub mod tamper;
+
 use dialtone::mapi::{FileTime, FolderId};
 use dialtone::recover::{Counters, JobReport, Mode, Options, WritePath};
 use dialtone::store::{Item, ItemId, Mailbox, StoreWriter};

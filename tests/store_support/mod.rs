@@ -46,6 +46,12 @@ pub fn reopen(volume: &MemoryVolume) -> StoreWriter {
     writer
 }
 
+pub fn reopen_at(volume: &MemoryVolume, path: &str) -> StoreWriter {
+    let mut writer = StoreWriter::open(Arc::new(volume.clone()), Path::new(path)).unwrap();
+    writer.set_now(NOW);
+    writer
+}
+
 pub fn open(volume: &MemoryVolume) -> Store {
     Store::open(volume, Path::new(PATH)).unwrap()
 }

@@ -11,6 +11,7 @@ use super::worker::Tasks;
 use crate::ese::error::{EseError, EseResult};
 use crate::mapi::InstanceId;
 use crate::recover::job::{Job, Progress, Watch};
+use crate::recover::partial::insert_partial;
 use crate::recover::plain::job_row;
 use crate::recover::plan::MailboxPair;
 use crate::recover::report::{JobReport, MailboxReport, MailboxState};
@@ -145,6 +146,11 @@ impl<'c> Committer<'c> {
             Message::Verified { number, mut report } => {
                 let started = self.started.remove(&number);
                 report.seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+                // Durable with the next commit; until then a job of the same id does the mailbox again.
+                let mut target = self.shared.target();
+                let row = job_row(self.job, target.now(), &report);
+                target.put_job(&row)?;
+                drop(target);
                 watch(Progress::Mailbox(&report));
                 self.done.insert(number, *report);
             }
@@ -193,17 +199,24 @@ impl<'c> Committer<'c> {
             if let Some(open) = self.open.get_mut(&piece.number) {
                 open.pieces_left = open.pieces_left.saturating_sub(1);
                 open.written.extend(piece.written);
-                for (folder, was_insert, bad) in piece.bad {
-                    open.report.turn_bad(folder, was_insert, bad);
+                for (write, bad) in piece.bad {
+                    open.report.turn_bad(&write, bad);
+                }
+                for part in piece.partial {
+                    open.report.turn_partial(part);
                 }
             }
-            operations.extend(piece.operations);
+            let number = piece.number;
+            operations.extend(piece.operations.into_iter().map(|operation| (number, operation)));
             parcels.push(piece.parcel);
         }
         claims.promised.retain(|_, count| *count > 0);
         target.splice(parcels)?;
-        for operation in operations {
-            self.operate(&mut target, operation)?;
+        for (number, operation) in operations {
+            let written = self.operate(&mut target, operation)?;
+            if let (Some(written), Some(open)) = (written, self.open.get_mut(&number)) {
+                open.written.push(written);
+            }
         }
         let spliced = started.elapsed();
         let done = self.note_progress(&mut target)?;
@@ -252,13 +265,21 @@ impl<'c> Committer<'c> {
         pieces
     }
 
-    /// Does what pages cannot do.
-    fn operate(&self, target: &mut StoreWriter, operation: Operation) -> EseResult<()> {
+    /// Does what pages cannot do; answers what must be there then, if the piece could not tell.
+    fn operate(
+        &self,
+        target: &mut StoreWriter,
+        operation: Operation,
+    ) -> EseResult<Option<Written>> {
+        let (source, maps) = (self.job.source.view(), &self.shared.maps);
         match operation {
-            Operation::MarkRead(id) => target.set_read(id, true),
+            Operation::MarkRead(id) => target.set_read(id, true).map(|()| None),
             Operation::Replace { from, new, .. } => {
-                let (source, maps) = (self.job.source.view(), &self.shared.maps);
-                target.replace_by_copy(&source, maps, from, &new, false)
+                target.replace_by_copy(&source, maps, from, &new, false).map(|()| None)
+            }
+            Operation::Partial { write, folder, lost } => {
+                let context = (maps, &self.shared.replicas);
+                insert_partial(target, &source, context, (&write, folder), &lost).map(Some)
             }
         }
     }
@@ -270,8 +291,12 @@ impl<'c> Committer<'c> {
             let is_done = open.pieces_left == 0;
             let is_touched = is_done || !open.written.is_empty();
             if is_touched && open.report.state != MailboxState::Failed {
-                open.report.state = MailboxState::InProgress;
-                target.put_job(&job_row(self.job, target.now(), &open.report, is_done))?;
+                open.report.state = if is_done {
+                    MailboxState::CompletionInProgress
+                } else {
+                    MailboxState::InProgress
+                };
+                target.put_job(&job_row(self.job, target.now(), &open.report))?;
             }
             if is_done {
                 done.push(*number);
@@ -285,7 +310,7 @@ impl<'c> Committer<'c> {
 fn replaced_by(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
     piece.operations.iter().filter_map(|operation| match operation {
         Operation::Replace { old, .. } => Some(*old),
-        Operation::MarkRead(_) => None,
+        Operation::MarkRead(_) | Operation::Partial { .. } => None,
     })
 }
 
@@ -293,7 +318,7 @@ fn replaced_by(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
 fn needs_of(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
     let replaced = piece.operations.iter().filter_map(|operation| match operation {
         Operation::Replace { new, .. } => Some(new.instance),
-        Operation::MarkRead(_) => None,
+        Operation::MarkRead(_) | Operation::Partial { .. } => None,
     });
     piece.parcel.needs().chain(replaced.filter(|need| !piece.parcel.brings().contains(need)))
 }

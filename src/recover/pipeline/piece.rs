@@ -9,12 +9,14 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
 use crate::mapi::{FolderId, InstanceId};
 use crate::recover::job::Job;
+use crate::recover::partial::{reason_of, what_is_lost};
+use crate::recover::plain::bad_item;
 use crate::recover::plan::{BadItem, PlannedWrite, WriteKind};
 use crate::recover::share::find_content;
 use crate::recover::verify::Written;
 use crate::store::{
-    ContentSum, Holders, Item, ItemId, ItemWeight, Parcel, ParcelBuilder, ParcelWish, SharedSupply,
-    View,
+    ContentSum, Holders, Item, ItemId, ItemWeight, LostAttachment, Parcel, ParcelBuilder,
+    ParcelWish, SharedSupply, View,
 };
 
 /// Long values that a row may get beside those it has, because it grows by a few bytes.
@@ -34,6 +36,15 @@ pub enum Operation {
     },
     /// Marks an item read.
     MarkRead(ItemId),
+    /// Inserts what can be read of an item.
+    Partial {
+        /// What was planned.
+        write: PlannedWrite,
+        /// Where it goes.
+        folder: FolderId,
+        /// What cannot be read.
+        lost: Vec<LostAttachment>,
+    },
 }
 
 /// Some items of one mailbox, built.
@@ -47,8 +58,10 @@ pub struct Piece {
     pub operations: Vec<Operation>,
     /// What must be there then.
     pub written: Vec<Written>,
-    /// Items that could not be read: the folder's number, and whether it was to be inserted.
-    pub bad: Vec<(u32, bool, BadItem)>,
+    /// Items that could not be read.
+    pub bad: Vec<(PlannedWrite, BadItem)>,
+    /// Items that could be read in part.
+    pub partial: Vec<BadItem>,
     /// Contents of the target that its items hold.
     pub promised: Vec<InstanceId>,
     /// Bytes of content.
@@ -90,8 +103,10 @@ struct Reading<'p> {
     copies: Vec<Copied>,
     /// Places in `copies`, by source content.
     places: HashMap<InstanceId, usize>,
-    bad: Vec<(u32, bool, BadItem)>,
+    bad: Vec<(PlannedWrite, BadItem)>,
+    partial: Vec<(PlannedWrite, Vec<LostAttachment>)>,
     promised: Vec<InstanceId>,
+    keeps_partial: bool,
 }
 
 /// Builds the piece of these writes.
@@ -112,7 +127,9 @@ pub fn build(
         copies: Vec::new(),
         places: HashMap::new(),
         bad: Vec::new(),
+        partial: Vec::new(),
         promised: Vec::new(),
+        keeps_partial: !job.options.drop_partial,
     };
     for write in planned.plan.writes.get(range).unwrap_or_default() {
         reading.read(write)?;
@@ -130,14 +147,12 @@ impl<'p> Reading<'p> {
             }
             Err(error @ EseError::Io(_)) => Err(error),
             Err(error) => {
-                let folder = self.planned.plan.folders.get(write.folder as usize);
-                let bad = BadItem {
-                    folder_path: folder.map_or_else(String::new, |folder| folder.path.clone()),
-                    item: Some(write.source),
-                    reason: error.to_string(),
-                };
-                let was_insert = matches!(write.kind, WriteKind::Insert { .. });
-                self.bad.push((write.folder, was_insert, bad));
+                if let Some(lost) = what_is_lost(&self.view, write, self.keeps_partial)? {
+                    self.partial.push((*write, lost));
+                    return Ok(());
+                }
+                let bad = bad_item(&self.planned.plan, write, error.to_string());
+                self.bad.push((*write, bad));
                 Ok(())
             }
         }
@@ -227,6 +242,12 @@ impl<'p> Reading<'p> {
             bytes += copy.sum.bytes;
         }
         let mut operations = Vec::new();
+        let mut partial = Vec::new();
+        for (write, lost) in std::mem::take(&mut self.partial) {
+            partial.push(bad_item(&self.planned.plan, &write, reason_of(&lost)));
+            let folder = self.place_of(&write)?;
+            operations.push(Operation::Partial { write, folder, lost });
+        }
         let mut written = Vec::with_capacity(self.items.len());
         let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
         for (at, readable) in self.items.iter().enumerate() {
@@ -281,6 +302,7 @@ impl<'p> Reading<'p> {
             operations,
             written,
             bad: self.bad,
+            partial,
             promised: self.promised,
             bytes,
         })

@@ -213,7 +213,9 @@ impl<'w> Worker<'w> {
         mut report: MailboxReport,
     ) -> EseResult<Message> {
         let committed = self.shared.committed();
-        verify_mailbox(&committed.view(), written, &mut report)?;
+        let source = self.job.source.view();
+        let strong = self.job.run.verify_full.then_some(&source);
+        verify_mailbox(&committed.view(), strong, written, &mut report)?;
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }

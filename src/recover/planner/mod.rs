@@ -23,7 +23,7 @@ use super::item::Item;
 use super::options::Options;
 use super::pair::Scope;
 use super::plan::{
-    BadItem, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxPair, MailboxPlan,
+    BadItem, Counted, FolderMatch, FolderPlan, FolderTarget, LeftOut, MailboxPair, MailboxPlan,
     PlannedWrite, SideCounters, WriteKind,
 };
 use crate::ese::error::{EseError, EseResult};
@@ -302,7 +302,12 @@ fn is_filtered(folder: &FolderPlan) -> bool {
 }
 
 fn write_of(brief: &Brief, folder: u32, kind: WriteKind, is_read: bool) -> PlannedWrite {
-    PlannedWrite { source: brief.id, instance: brief.instance, folder, kind, is_read }
+    let counted = match (brief.associated, brief.deleted) {
+        (true, _) => Counted::Hidden,
+        (false, true) => Counted::Dumpster,
+        (false, false) => Counted::Ordinary,
+    };
+    PlannedWrite { source: brief.id, instance: brief.instance, folder, kind, counted, is_read }
 }
 
 /// What can be read; only a failure of the machine is an error.

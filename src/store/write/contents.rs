@@ -1,7 +1,9 @@
 //! Contents: stored once, found again by delivery time and search key, held by reference counts.
 
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::mapi::{AttachmentBody, InstanceId, MapiAttachment, MapiMessage, Promoted, to_utf16le};
+use crate::mapi::{
+    AttachmentBody, AttachmentInfo, InstanceId, MapiAttachment, MapiMessage, Promoted, to_utf16le,
+};
 use crate::stm::{Cell, Draft};
 
 use super::StoreWriter;
@@ -10,6 +12,7 @@ use crate::store::content::{
     Content, Form, INLINE, METHOD_DATA, METHOD_EMBEDDED, put_list, put_promoted,
 };
 use crate::store::schema::columns as col;
+use crate::store::sum::LostAttachment;
 use crate::store::view::owner_of;
 
 /// Attachment rows that the list in a content row can name. Mails with more are stored as MIME.
@@ -129,6 +132,24 @@ impl StoreWriter {
         }
         draft.insert(&mut self.db)?;
         Ok(instance)
+    }
+
+    /// A text in the place of an attachment that could not be read (recover-semantics E7).
+    pub(super) fn put_lost(&mut self, lost: &LostAttachment) -> EseResult<InstanceId> {
+        let text = format!(
+            "This attachment could not be recovered: {}\r\n{}\r\n",
+            lost.name_or_number(),
+            lost.reason
+        );
+        let data = text.into_bytes();
+        let info = AttachmentInfo {
+            name: format!("{} (not recovered).txt", lost.name_or_number()),
+            mime_type: "text/plain".to_owned(),
+            size_bytes: data.len() as u64,
+            ..AttachmentInfo::default()
+        };
+        let note = MapiAttachment { info, body: AttachmentBody::Data(data) };
+        self.put_attachment(lost.number, &note)
     }
 
     fn put_attachment(

@@ -15,10 +15,11 @@
 //! | `mod` | creating, opening, committing, closing; ids and change numbers |
 //! | `flush` | counters and references into their rows |
 //! | `mailboxes`, `folders`, `items`, `contents` | what they say |
-//! | `names` | replicas and named properties |
+//! | `names`, `columns` | replicas, named properties, the columns of properties |
 //! | `transplant` | one mail, copied from another store |
 //! | `parcel` | many mails at once, copied by other threads |
 
+mod columns;
 mod contents;
 mod flush;
 mod folders;

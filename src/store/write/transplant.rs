@@ -15,6 +15,7 @@ use super::parcel::ParcelMaps;
 use crate::store::copy::{RowMap, with_row};
 use crate::store::item::{Item, ItemId};
 use crate::store::schema::columns as col;
+use crate::store::sum::LostAttachment;
 use crate::store::view::{View, owner_of};
 
 /// Mails inside mails that are copied.
@@ -29,6 +30,8 @@ const ITEM_OWN: [&str; 5] =
 struct From<'f, 'v, P: Pages + ?Sized> {
     view: &'f View<'v, P>,
     maps: &'f ParcelMaps,
+    /// Attachments that notes stand for.
+    lost: &'f [LostAttachment],
 }
 
 impl StoreWriter {
@@ -42,7 +45,22 @@ impl StoreWriter {
         maps: &ParcelMaps,
         instance: InstanceId,
     ) -> EseResult<InstanceId> {
-        self.guarded(|writer| writer.copy_at_depth(&From { view: source, maps }, instance, 0))
+        self.copy_content_without(source, maps, instance, &[])
+    }
+
+    /// As [`Self::copy_content`], with notes in the place of attachments that cannot be read.
+    ///
+    /// # Errors
+    /// As there, for everything else; [`View::lost_attachments`] tells beforehand.
+    pub fn copy_content_without<P: Pages + ?Sized>(
+        &mut self,
+        source: &View<'_, P>,
+        maps: &ParcelMaps,
+        instance: InstanceId,
+        lost: &[LostAttachment],
+    ) -> EseResult<InstanceId> {
+        let from = From { view: source, maps, lost };
+        self.guarded(|writer| writer.copy_at_depth(&from, instance, 0))
     }
 
     fn copy_at_depth<P: Pages + ?Sized>(
@@ -58,7 +76,11 @@ impl StoreWriter {
         let links = from.view.content_links(instance)?;
         let mut attachments = Vec::with_capacity(links.attachments.len());
         for attachment in links.attachments {
-            attachments.push(self.copy_attachment(from, attachment, depth)?);
+            let lost = from.lost.iter().find(|lost| depth == 0 && lost.attachment == attachment);
+            attachments.push(match lost {
+                Some(lost) => self.put_lost(lost)?,
+                None => self.copy_attachment(from, attachment, depth)?,
+            });
         }
         let new = self.next_instance()?;
         let table = &from.view.tables.contents;

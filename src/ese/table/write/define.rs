@@ -214,7 +214,7 @@ impl NewTable {
     }
 }
 
-fn bad(object: &str, reason: impl Into<String>) -> EseError {
+pub(super) fn bad(object: &str, reason: impl Into<String>) -> EseError {
     EseError::refused(Refusal::BadRequest, reason).in_object(object)
 }
 
@@ -254,6 +254,19 @@ pub(super) fn number_columns(columns: &[NewColumn]) -> EseResult<Vec<ColumnDef>>
         return Err(bad(&pair[0], "two columns have this name"));
     }
     Ok(numbered)
+}
+
+/// Numbers one more tagged column of a table.
+pub(super) fn next_tagged_column(known: &[ColumnDef], new: &NewColumn) -> EseResult<ColumnDef> {
+    if known.iter().any(|column| column.name.eq_ignore_ascii_case(&new.name)) {
+        return Err(bad(&new.name, "the table has a column of this name"));
+    }
+    let [.., last] = FID_LAST;
+    let largest = known.iter().map(|column| column.fid.0).max().unwrap_or(0).max(255);
+    if largest >= last {
+        return Err(bad(&new.name, "the table has too many columns of this placement"));
+    }
+    define_column(new, Fid(largest + 1))
 }
 
 fn define_column(column: &NewColumn, fid: Fid) -> EseResult<ColumnDef> {

@@ -3,6 +3,7 @@
 //! What is written keeps to the profile that the vendor's engine and the independent readers all accept
 //! (ese-logical 9.4). Catalog rows are rows like any other and go through the same code.
 
+mod columns;
 mod create;
 mod define;
 mod load;

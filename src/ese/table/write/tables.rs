@@ -75,7 +75,7 @@ impl DatabaseWriter {
         Ok(())
     }
 
-    fn insert_catalog_row(&mut self, row: &CatalogRow) -> EseResult<()> {
+    pub(super) fn insert_catalog_row(&mut self, row: &CatalogRow) -> EseResult<()> {
         for name in [CATALOG, SHADOW] {
             let table = self.table(name)?;
             let values: Vec<FieldValue<'_>> =

@@ -18,7 +18,7 @@ use crate::ese::page::Pgno;
 use crate::ese::table::write::{Lids, TableRun};
 use crate::ese::tree::{Extent, PageSupply};
 use crate::ese::txn::{AheadWriter, Pages};
-use crate::mapi::{FileTime, FolderId, InstanceId, PropId};
+use crate::mapi::{FileTime, FolderId, InstanceId};
 use crate::stm::{AheadStreams, SlvInfo};
 
 use crate::store::copy::RowMap;
@@ -167,7 +167,7 @@ impl StoreWriter {
         ParcelTarget { tables: self.tables.clone(), info: self.info }
     }
 
-    /// How the rows of `source` fit into this store. Named properties get their ids here.
+    /// How the rows of `source` fit into this store. Named properties get their ids here, and columns that are missing are added.
     ///
     /// # Errors
     /// [`crate::ese::EseError::Corrupt`] when a named property of the source cannot be read; as [`Self::named_property`].
@@ -175,17 +175,9 @@ impl StoreWriter {
         &mut self,
         source: &View<'_, P>,
     ) -> EseResult<ParcelMaps> {
-        let mut renamed: BTreeMap<PropId, PropId> = BTreeMap::new();
-        for (id, property) in source.named_properties()? {
-            renamed.insert(id, self.named_property(&property)?);
-        }
-        let rename = |name: &str| {
-            let tag = crate::mapi::PropTag::from_column_name(name).ok()?;
-            let id = renamed.get(&tag.id)?;
-            Some(crate::mapi::PropTag { id: *id, ..tag }.column_name())
-        };
+        let names = self.adopt_columns(source)?;
         let map = |from: &crate::stm::NamedTable, to: &crate::stm::NamedTable| {
-            RowMap::new(from, to, &rename)
+            RowMap::new(from, to, &|name| names.of(name))
         };
         Ok(ParcelMaps {
             contents: map(&source.tables.contents, &self.tables.contents),
