@@ -166,7 +166,7 @@ impl<'p> Reading<'p> {
             let weight = ItemWeight::default();
             return Ok(Readable { write, item, weight, content: Holding::None });
         }
-        let content = self.view.content(write.instance)?;
+        let content = self.view.content_brief(write.instance)?;
         let missing = || EseError::corrupt_bytes(format!("content {} is gone", write.instance));
         let content = content.ok_or_else(missing)?;
         let weight = ItemWeight {
@@ -175,8 +175,8 @@ impl<'p> Reading<'p> {
             deleted: item.deleted_on.is_some(),
             bytes: content.bytes,
             has_attachments: item.headers.has_attachments,
-            recipients: content.recipient_count,
-            attachments: content.attachment_count,
+            recipients: content.recipients,
+            attachments: content.attachments,
         };
         let is_replace = matches!(write.kind, WriteKind::Replace(_));
         if let Some(place) = self.places.get(&write.instance).copied() {
@@ -185,7 +185,7 @@ impl<'p> Reading<'p> {
             }
             return Ok(Readable { write, item, weight, content: Holding::New(place) });
         }
-        let is_shared = content.references + content.soft_references > 1;
+        let is_shared = content.holders > 1;
         if is_shared && let Some(claim) = self.shared.claims().copies.get(&write.instance).copied()
         {
             return Ok(Readable { write, item, weight, content: Holding::There(claim) });
@@ -207,14 +207,17 @@ impl<'p> Reading<'p> {
     }
 
     /// A content of the last commit, if it is still there, and from now on stays.
-    fn find_in_target(&mut self, content: &crate::store::Content) -> EseResult<Option<InstanceId>> {
+    fn find_in_target(
+        &mut self,
+        content: &crate::store::ContentBrief,
+    ) -> EseResult<Option<InstanceId>> {
         let found = {
             let committed = self.shared.committed();
             find_content(&self.view, content, &committed.view())?
         };
         let Some(copy) = found else { return Ok(None) };
         let mut claims = self.shared.claims();
-        if self.shared.target().view()?.content(copy)?.is_none() {
+        if self.shared.target().view()?.content_brief(copy)?.is_none() {
             return Ok(None);
         }
         *claims.promised.entry(copy).or_default() += 1;
