@@ -225,7 +225,7 @@ fn case_14_hidden_items_come_by_class_and_never_over_existing_ones() {
     };
     play(&set, &merge(), &mut |volume, report| {
         assert_eq!(counts(report), []);
-        assert_eq!((report.side.hidden_inserted, report.side.hidden_left), (1, 1));
+        assert_eq!((report.side.hidden_inserted, report.side.hidden_unchanged), (1, 1));
         let items = seen(volume, TARGET);
         let mut classes: Vec<_> = items.values().flatten().map(|item| item.class.clone()).collect();
         classes.sort();

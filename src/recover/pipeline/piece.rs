@@ -244,13 +244,7 @@ impl<'p> Reading<'p> {
             assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
             bytes += copy.sum.bytes;
         }
-        let mut operations = Vec::new();
-        let mut partial = Vec::new();
-        for (write, lost) in std::mem::take(&mut self.partial) {
-            partial.push(bad_item(&self.planned.plan, &write, reason_of(&lost)));
-            let folder = self.place_of(&write)?;
-            operations.push(Operation::Partial { write, folder, lost });
-        }
+        let (mut operations, partial) = self.save_parts()?;
         let mut written = Vec::with_capacity(self.items.len());
         let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
         for (at, readable) in self.items.iter().enumerate() {
@@ -309,6 +303,17 @@ impl<'p> Reading<'p> {
             promised: self.promised,
             bytes,
         })
+    }
+
+    /// What the committer does about items of which a part can be saved, and what is reported of them.
+    fn save_parts(&mut self) -> EseResult<(Vec<Operation>, Vec<BadItem>)> {
+        let (mut operations, mut partial) = (Vec::new(), Vec::new());
+        for (write, lost) in std::mem::take(&mut self.partial) {
+            partial.push(bad_item(&self.planned.plan, &write, reason_of(&lost)));
+            let folder = self.place_of(&write)?;
+            operations.push(Operation::Partial { write, folder, lost });
+        }
+        Ok((operations, partial))
     }
 
     fn replacement(
