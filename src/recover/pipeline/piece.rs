@@ -86,6 +86,14 @@ enum Holding {
     None,
 }
 
+/// How an item gets into the target.
+enum Placed {
+    /// With the pages of the parcel.
+    Insert(Box<Item>),
+    /// By the committer.
+    Operation(Operation),
+}
+
 /// A content that is copied in this piece.
 struct Copied {
     from: InstanceId,
@@ -236,11 +244,11 @@ impl<'p> Reading<'p> {
     fn build(mut self) -> EseResult<Piece> {
         let mut builder = self.reserve()?;
         let mut supply = SharedSupply(self.shared.target_lock());
+        let (source, maps) = (self.view, &self.shared.maps);
         let mut bytes = 0;
         for copy in &mut self.copies {
-            let (source, maps) = (&self.view, &self.shared.maps);
             // Replacements add their references when they are made, in the same commit.
-            let made = builder.copy_content(&mut supply, source, maps, copy.from, copy.holders)?;
+            let made = builder.copy_content(&mut supply, &source, maps, copy.from, copy.holders)?;
             assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
             bytes += copy.sum.bytes;
         }
@@ -248,50 +256,16 @@ impl<'p> Reading<'p> {
         let mut written = Vec::with_capacity(self.items.len());
         let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
         for (at, readable) in self.items.iter().enumerate() {
-            let (instance, crc) = match &readable.content {
-                Holding::New(place) => match self.copies.get(*place) {
-                    Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
-                    None => return Err(EseError::corrupt_bytes("a copy got lost")),
-                },
-                Holding::There(claim) => (claim.copy, claim.crc),
-                Holding::None => (readable.write.instance, 0),
-            };
-            let sum = ContentSum { crc, ..ContentSum::default() };
-            match readable.write.kind {
-                WriteKind::MarkRead(id) => {
-                    operations.push(Operation::MarkRead(id));
-                    written.push(Written::marked(id));
-                }
-                WriteKind::Replace(id) => {
-                    operations.push(self.replacement(readable, id, instance)?);
-                    written.push(Written::new(id, instance, &readable.item, readable.write, &sum));
-                }
-                WriteKind::Insert { keep_id } => {
-                    let folder = self.place_of(readable.write)?;
-                    let own = if keep_id { None } else { Some(builder.next_id()?) };
-                    let replicas = &self.shared.replicas;
-                    let new =
-                        replicas.inserted(&readable.item, readable.write, folder, instance, own)?;
-                    written.push(Written::new(
-                        new.id,
-                        instance,
-                        &readable.item,
-                        readable.write,
-                        &sum,
-                    ));
-                    if let Holding::There(claim) = &readable.content {
-                        builder.refer(claim.copy, readable.weight.deleted);
-                    }
-                    inserts.push((new, at));
-                }
+            match self.place(readable, &mut builder, &mut written)? {
+                Placed::Insert(new) => inserts.push((*new, at)),
+                Placed::Operation(operation) => operations.push(operation),
             }
         }
         inserts.sort_by_key(|(item, _)| (item.id.folder.to_store(), item.id.message.to_store()));
         for (new, at) in &inserts {
             let Some(readable) = self.items.get(*at) else { continue };
-            let (source, maps) = (&self.view, &self.shared.maps);
             let from = readable.write.source;
-            builder.put_item(&mut supply, source, maps, from, new, &readable.weight)?;
+            builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
         }
         Ok(Piece {
             number: self.planned.number,
@@ -303,6 +277,45 @@ impl<'p> Reading<'p> {
             promised: self.promised,
             bytes,
         })
+    }
+
+    /// Where an item goes, and what must be there afterwards.
+    fn place(
+        &self,
+        readable: &Readable<'_>,
+        builder: &mut ParcelBuilder<'_>,
+        written: &mut Vec<Written>,
+    ) -> EseResult<Placed> {
+        let (instance, crc) = match &readable.content {
+            Holding::New(place) => match self.copies.get(*place) {
+                Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
+                None => return Err(EseError::corrupt_bytes("a copy got lost")),
+            },
+            Holding::There(claim) => (claim.copy, claim.crc),
+            Holding::None => (readable.write.instance, 0),
+        };
+        let sum = ContentSum { crc, ..ContentSum::default() };
+        let (item, write) = (&readable.item, readable.write);
+        match write.kind {
+            WriteKind::MarkRead(id) => {
+                written.push(Written::marked(id));
+                Ok(Placed::Operation(Operation::MarkRead(id)))
+            }
+            WriteKind::Replace(id) => {
+                written.push(Written::new(id, instance, item, write, &sum));
+                self.replacement(readable, id, instance).map(Placed::Operation)
+            }
+            WriteKind::Insert { keep_id } => {
+                let folder = self.place_of(write)?;
+                let own = if keep_id { None } else { Some(builder.next_id()?) };
+                let new = self.shared.replicas.inserted(item, write, folder, instance, own)?;
+                written.push(Written::new(new.id, instance, item, write, &sum));
+                if let Holding::There(claim) = &readable.content {
+                    builder.refer(claim.copy, readable.weight.deleted);
+                }
+                Ok(Placed::Insert(Box::new(new)))
+            }
+        }
     }
 
     /// What the committer does about items of which a part can be saved, and what is reported of them.
