@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::exit::Failure;
 use super::output::{Output, Warning};
-use crate::io::RealVolume;
+use crate::ese::EseError;
+use crate::io::{RealVolume, Volume};
 use crate::mail::{ImportReport, Importer, MailError, StoredForm};
-use crate::store::StoreWriter;
+use crate::store::{Store, StoreWriter};
 
 /// What `import` is asked for.
 #[derive(Debug, clap::Args)]
@@ -49,8 +50,24 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
         Form::Mapi => StoredForm::Mapi,
         Form::Mixed => StoredForm::Mixed,
     };
-    let writer = StoreWriter::open(Arc::new(RealVolume::mapped()), &options.store)?;
+    // Names that are not there are told before the store is opened for writing.
+    let volume: Arc<dyn Volume> = Arc::new(RealVolume::mapped());
+    let store = Store::open(&*volume, &options.store)?;
+    Importer::check(&store.view(), &options.mailbox, &options.folder)?;
+    drop(store);
+    let writer = StoreWriter::open(volume, &options.store)?;
     let mut importer = Importer::new(writer, &options.mailbox, &options.folder, form)?;
+    let added = add_all(options, &mut importer, output);
+    if matches!(added, Ok(()) | Err(Failure::Ese(EseError::Refused { .. }) | Failure::Output(_))) {
+        // What went in before a refusal is whole, and stays.
+        let report = importer.finish()?;
+        added?;
+        return tell(options, &report, output);
+    }
+    added
+}
+
+fn add_all(options: &Options, importer: &mut Importer, output: &mut Output) -> Result<(), Failure> {
     let bar = spinner(output.is_json());
     let mut told = Ok(());
     for path in &options.paths {
@@ -71,12 +88,10 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
             }
         })?;
     }
-    let report = importer.finish()?;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    told?;
-    tell(options, &report, output)
+    Ok(told?)
 }
 
 fn spinner(is_json: bool) -> Option<indicatif::ProgressBar> {

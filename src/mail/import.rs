@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::{MailError, MailSource, SourceLimits, SourceMessage, promote, to_mapi};
 use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::ese::txn::Pages;
 use crate::mapi::{FolderId, InstanceId, MailboxGuid, Promoted, SearchKey};
 use crate::store::{
-    ATTACHMENT_ROWS_MAX, ItemId, Mailbox, MailboxProfile, Role, StoreWriter, fresh_mailbox_guid,
-    split_path,
+    ATTACHMENT_ROWS_MAX, ItemId, Mailbox, MailboxProfile, Role, StoreWriter, View,
+    fresh_mailbox_guid, split_path,
 };
 
 /// Changed pages are committed when they take so many bytes.
@@ -92,22 +93,42 @@ impl Importer {
         form: StoredForm,
     ) -> EseResult<Self> {
         let mut report = ImportReport::default();
-        let mut mailboxes: Vec<Mailbox> = Vec::new();
-        for name in names {
-            let found = writer.view()?.find_mailbox(name);
-            let mailbox = match found {
-                Err(error) if is_missing(&error) && name.parse::<MailboxGuid>().is_err() => {
-                    report.mailboxes_made += 1;
-                    writer.add_mailbox(&MailboxProfile::new(fresh_mailbox_guid(), name))?
-                }
-                found => found?,
-            };
-            if mailboxes.iter().all(|known| known.root != mailbox.root) {
-                mailboxes.push(mailbox);
+        let mailboxes = match mailboxes_of(&mut writer, names, &mut report) {
+            Err(error @ EseError::Refused { .. }) => {
+                // Nothing is half done, so the store need not look as if it were.
+                let _ = writer.close();
+                return Err(error);
             }
-        }
+            found => found?,
+        };
         let (top, limits) = (with_role(folder), SourceLimits::default());
         Ok(Self { writer, mailboxes, top, form, limits, folders: HashMap::new(), report })
+    }
+
+    /// Whether an import into these mailboxes and this folder can begin, without a change to the store.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Refusal::NotFound`] for a role that the mailbox does not have.
+    pub fn check<P: Pages + ?Sized>(
+        view: &View<'_, P>,
+        names: &[String],
+        folder: &str,
+    ) -> EseResult<()> {
+        let top = with_role(folder).swap_remove(0);
+        for name in names {
+            let mailbox = view.find_mailbox(name);
+            match mailbox {
+                Err(error) if may_be_made(&error, name) => {
+                    let word = top.trim_matches('#').to_lowercase();
+                    if Role::all().all(|role| role.word() != word) {
+                        let reason = format!("there is no role {top}");
+                        return Err(EseError::refused(Refusal::NotFound, reason));
+                    }
+                }
+                mailbox => view.folder_at(&mailbox?, &top).map(drop)?,
+            }
+        }
+        Ok(())
     }
 
     /// Takes messages up to these bounds only.
@@ -259,6 +280,34 @@ impl Importer {
         self.writer.close()?;
         Ok(self.report)
     }
+}
+
+/// The mailboxes of these names, each once; those that are missing are made.
+fn mailboxes_of(
+    writer: &mut StoreWriter,
+    names: &[String],
+    report: &mut ImportReport,
+) -> EseResult<Vec<Mailbox>> {
+    let mut mailboxes: Vec<Mailbox> = Vec::new();
+    for name in names {
+        let found = writer.view()?.find_mailbox(name);
+        let mailbox = match found {
+            Err(error) if may_be_made(&error, name) => {
+                report.mailboxes_made += 1;
+                writer.add_mailbox(&MailboxProfile::new(fresh_mailbox_guid(), name))?
+            }
+            found => found?,
+        };
+        if mailboxes.iter().all(|known| known.root != mailbox.root) {
+            mailboxes.push(mailbox);
+        }
+    }
+    Ok(mailboxes)
+}
+
+/// Whether a mailbox was not found and its name can be given to a new one; a GUID cannot.
+fn may_be_made(error: &EseError, name: &str) -> bool {
+    is_missing(error) && name.parse::<MailboxGuid>().is_err()
 }
 
 fn is_missing(error: &EseError) -> bool {

@@ -169,6 +169,8 @@ fn what_cannot_be_found_is_told_before_anything_is_done() {
         vec!["import", &store, "--mailbox", "Ann", &maildir, &nowhere],
         vec!["import", &store, "--mailbox", guid, &maildir],
         vec!["import", &store, "--mailbox", "Ann", "--folder", "#nonsense#", &maildir],
+        vec!["import", &store, "--mailbox", "New", "--folder", "#nonsense#", &maildir],
+        vec!["import", &store, "--mailbox", "New", "--mailbox", guid, &maildir],
         vec!["export", &nowhere, "--mailbox", "Ann", "--format", "eml", &out],
         vec!["export", &store, "--mailbox", "Nobody", "--format", "eml", &out],
         vec!["export", &store, "--mailbox", "Ann", "--folder", "No/Such", "--format", "eml", &out],
@@ -260,4 +262,18 @@ fn items_that_cannot_be_read_are_warnings() {
     assert_eq!(warning["code"], "E_CORRUPT");
     assert!(warning["message"].as_str().unwrap().contains("folder \"Inbox\""), "{warning}");
     assert_eq!(files(&stage.path("out")).len(), total - 1);
+}
+
+#[test]
+fn a_refusal_in_the_middle_leaves_a_whole_store() {
+    let stage = Stage::new();
+    let store = stage.store();
+    // A role that a mailbox gets from its users, so that a new one has none.
+    let (code, all, _) =
+        run(&["import", &store, "--mailbox", "New", "--folder", "#conflicts#", &maildir()]);
+    assert_eq!((code, &line(&all, "error")["code"]), (10, &"E_NOT_FOUND".into()));
+    let (code, all, _) = run(&["check", &store]);
+    assert_eq!(code, 0, "{all:?}");
+    let (_, all, _) = run(&["ls", &store]);
+    assert_eq!(line(&all, "mailbox")["name"], "New");
 }

@@ -104,10 +104,9 @@ fn every_set_of_flags_survives_maildir_and_mbox_in_both_forms() {
             if form == StoredForm::Mime {
                 assert_eq!(found, expected, "{format:?}");
             } else {
-                // The bytes are others; the body tells which is which.
+                // The bytes are others; the subject tells which is which.
                 let letters = |(bytes, flags): (&Vec<u8>, &u8)| {
-                    let text = String::from_utf8_lossy(bytes).trim_end().to_string();
-                    (text.lines().last().unwrap_or_default().to_string(), *flags)
+                    (promote(bytes, &Default::default()).subject, *flags)
                 };
                 let found: BTreeMap<_, _> = found.iter().map(letters).collect();
                 let expected: BTreeMap<_, _> = expected.iter().map(letters).collect();
@@ -129,7 +128,7 @@ fn an_mbox_of_an_import_of_an_mbox_is_the_same_file() {
         export(&volume, "Ann", Some("#inbox#"), MailFormat::Mbox, &steps[step]);
     }
     let first = files(&steps[0]);
-    assert!(first.len() > 10, "{:?}", first.keys());
+    assert!(first.len() == 10, "{:?}", first.keys());
     assert!(files(&steps[1]) == first, "the second export differs");
     assert!(files(&steps[2]) == first, "the third export differs");
 }

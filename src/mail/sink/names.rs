@@ -19,6 +19,9 @@ const DEVICES: [&str; 22] = [
     "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
+/// The directories of a Maildir. Folders never get these names, in no format: readers would take the directory around them for one.
+const MAILDIR: [&str; 3] = ["cur", "new", "tmp"];
+
 /// A folder that has its place.
 #[derive(Debug)]
 pub(super) struct PlacedFolder {
@@ -51,9 +54,8 @@ impl FolderNames {
     pub(super) fn new(root: PathBuf, format: MailFormat) -> Self {
         let directories = HashMap::from([(Vec::new(), root.clone())]);
         let reserved = match format {
-            MailFormat::Eml => HashSet::new(),
             MailFormat::Mbox => HashSet::from(["mbox".to_string()]),
-            MailFormat::Maildir => HashSet::from(["cur", "new", "tmp"].map(str::to_string)),
+            MailFormat::Eml | MailFormat::Maildir => HashSet::new(),
         };
         let taken = HashMap::from([(root.clone(), reserved)]);
         Self { root, format, directories, placed: HashMap::new(), taken }
@@ -114,8 +116,6 @@ impl FolderNames {
     /// A safe name that is not taken in a directory, and takes it.
     fn free_name(&mut self, directory: &Path, wanted: &str) -> String {
         let format = self.format;
-        let reserved: &[&str] =
-            if format == MailFormat::Maildir { &["cur", "new", "tmp"] } else { &[] };
         let taken = self.taken.entry(directory.to_path_buf()).or_default();
         let safe = safe_name(wanted);
         let mut number = 1_u64;
@@ -125,7 +125,7 @@ impl FolderNames {
             let lower = name.to_lowercase();
             let file = format!("{lower}.mbox");
             let clashes = taken.contains(&lower)
-                || reserved.contains(&lower.as_str())
+                || MAILDIR.contains(&lower.as_str())
                 || (format == MailFormat::Mbox && taken.contains(&file))
                 || (format == MailFormat::Eml && lower.ends_with(".eml"));
             if !clashes {
@@ -225,10 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn a_maildir_keeps_its_own_directories() {
-        let mut maildir = names(MailFormat::Maildir);
-        assert_eq!(place(&mut maildir, &["cur"]), "out/cur (2)");
-        assert_eq!(place(&mut maildir, &["x", "TMP"]), "out/x/TMP (2)");
+    fn no_folder_looks_like_a_part_of_a_maildir() {
+        for format in [MailFormat::Eml, MailFormat::Maildir] {
+            let mut names = names(format);
+            assert_eq!(place(&mut names, &["cur"]), "out/cur (2)");
+            assert_eq!(place(&mut names, &["x", "TMP"]), "out/x/TMP (2)");
+        }
+        let mut mbox = names(MailFormat::Mbox);
+        assert_eq!(place(&mut mbox, &["cur", "new"]), "out/cur (2)/new (2).mbox");
     }
 
     #[test]
