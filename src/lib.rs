@@ -5,8 +5,9 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
-//! | [`recover`] | which items the target has already, and what is to be done about each |
-//! | [`mail`] | EML, mbox and Maildir in and out; what is promoted from a mail; mail in the form of MAPI |
+//! | [`recover`] | the engine: mailboxes, folders and items matched, written by several workers, verified, reported |
+//! | [`synth`] | stores of any size from a seed |
+//! | [`mail`] | EML, mbox and Maildir in and out of stores; what is promoted from a mail; mail in the form of MAPI |
 //! | [`store`] | the mailbox store: mailboxes, folders, items, shared contents, counters |
 //! | [`mapi`] | the vocabulary: ids, change keys, property tags, recipients, fingerprints. Plain values |
 //! | [`stm`] | the streaming file beside a database: runs, space, page checksums, pairing |
@@ -23,3 +24,4 @@ pub mod mapi;
 pub mod recover;
 pub mod stm;
 pub mod store;
+pub mod synth;

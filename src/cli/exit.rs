@@ -52,6 +52,9 @@ pub enum Failure {
     /// The database.
     #[error(transparent)]
     Ese(#[from] EseError),
+    /// Mail files.
+    #[error(transparent)]
+    Mail(#[from] crate::mail::MailError),
     /// Standard output.
     #[error("standard output failed: {0}")]
     Output(#[from] io::Error),
@@ -87,7 +90,7 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Ese(error) => judge(error).0,
-            Self::Output(_) | Self::Findings(_) => Exit::Failed,
+            Self::Mail(_) | Self::Output(_) | Self::Findings(_) => Exit::Failed,
             Self::MailboxesFailed(_) => Exit::SomeFailed,
             Self::NeedsApproval => Exit::NeedsApproval,
             Self::SumsDiffer => Exit::Internal,
@@ -98,6 +101,7 @@ impl Failure {
     pub fn error_code(&self) -> &'static str {
         match self {
             Self::Ese(error) => judge(error).1,
+            Self::Mail(_) => "E_MAIL",
             Self::Output(_) => "E_OUTPUT",
             Self::Findings(_) => "E_FINDINGS",
             Self::MailboxesFailed(_) => "E_MBX_FAILED",

@@ -7,13 +7,17 @@
 //! | `json` | values as JSON, written straight into a buffer |
 //! | `source` | how a database is opened |
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
-//! | `create`, `ls`, `show`, `recover` | commands for mailbox stores |
+//! | `demo` | the story of a recovery |
+//! | `create`, `synth`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
 //! | `recover_report` | what a recovery reports |
 
 mod check;
 mod create;
+mod demo;
 mod dump;
 mod exit;
+mod export;
+mod import;
 mod info;
 mod json;
 mod ls;
@@ -22,6 +26,7 @@ mod recover;
 mod recover_report;
 mod show;
 mod source;
+mod synth;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -46,6 +51,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Play the dial-tone story with the mail that comes with the program, in both modes of recovery
+    Demo(demo::Options),
     /// Show what a database is: header, state, space, tables
     Info(info::Options),
     /// Show the schema and every row of a database
@@ -58,6 +65,12 @@ enum Command {
     Ls(ls::Options),
     /// Show a store, mailbox, folder or message in detail
     Show(show::Options),
+    /// Import mail files into mailboxes of a store
+    Import(import::Options),
+    /// Export a mailbox as mail files
+    Export(export::Options),
+    /// Make a store of any size from a seed
+    Synth(synth::Options),
     /// Recover mailboxes from one store into another
     Recover(Box<recover::Arguments>),
 }
@@ -65,24 +78,32 @@ enum Command {
 impl Command {
     fn name(&self) -> &'static str {
         match self {
+            Self::Demo(_) => "demo",
             Self::Info(_) => "info",
             Self::Dump(_) => "dump",
             Self::Check(_) => "check",
             Self::Create(_) => "create",
             Self::Ls(_) => "ls",
             Self::Show(_) => "show",
+            Self::Import(_) => "import",
+            Self::Export(_) => "export",
+            Self::Synth(_) => "synth",
             Self::Recover(_) => "recover",
         }
     }
 
     fn run(&self, output: &mut Output) -> Result<(), Failure> {
         match self {
+            Self::Demo(options) => demo::run(options, output),
             Self::Info(options) => info::run(options, output),
             Self::Dump(options) => dump::run(options, output),
             Self::Check(options) => check::run(options, output),
             Self::Create(options) => create::run(options, output),
             Self::Ls(options) => ls::run(options, output),
             Self::Show(options) => show::run(options, output),
+            Self::Import(options) => import::run(options, output),
+            Self::Export(options) => export::run(options, output),
+            Self::Synth(options) => synth::run(options, output),
             Self::Recover(arguments) => recover::run(arguments, output),
         }
     }

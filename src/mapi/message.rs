@@ -56,7 +56,23 @@ impl ItemFlags {
         flags.set(MessageFlags::UNSENT, self.contains(Self::DRAFT));
         flags
     }
+
+    /// The message status (PR_MSG_STATUS) that follows from these.
+    pub fn to_message_status(self) -> i32 {
+        let bits = STATUS_BITS.iter().filter(|(_, flag)| self.contains(*flag));
+        bits.fold(0, |status, (bit, _)| status | bit)
+    }
+
+    /// The flags that a message status tells of.
+    pub fn of_message_status(status: i32) -> Self {
+        let bits = STATUS_BITS.iter().filter(|(bit, _)| status & bit != 0);
+        bits.fold(Self::empty(), |flags, (_, flag)| flags | *flag)
+    }
 }
+
+/// Bits of PR_MSG_STATUS: answered, marked for deletion; for forwarded there is none, so one of those that are left to clients.
+const STATUS_BITS: [(i32, ItemFlags); 3] =
+    [(0x200, ItemFlags::REPLIED), (0x8, ItemFlags::DELETED), (0x1_0000, ItemFlags::FORWARDED)];
 
 /// The search key of an item (PR_SEARCH_KEY, `N300b`). Source: recover-semantics I1, I2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

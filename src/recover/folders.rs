@@ -273,8 +273,9 @@ impl<'m> Matcher<'m> {
             Some(Role::Outbox | Role::SpoolerQueue | Role::DeferredAction) => {
                 return Some(LeftOut::Queue);
             }
-            Some(Role::Finder) => return Some(LeftOut::Search),
-            Some(Role::CommonViews | Role::Views | Role::Shortcuts | Role::Schedule) => {
+            Some(
+                Role::Finder | Role::CommonViews | Role::Views | Role::Shortcuts | Role::Schedule,
+            ) => {
                 return Some(LeftOut::Client);
             }
             _ => {}

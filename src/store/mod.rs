@@ -12,7 +12,7 @@
 //! | `view`, `brief`, `scan`, `codec` | reading: the same for [`Store`] and [`StoreWriter`] |
 //! | `mailbox`, `folder`, `item`, `content` | one row of each kind as a value |
 //! | `counts` | what an item adds to its folder's counters |
-//! | `roles` | well-known folders |
+//! | `roles`, `names` | well-known folders; replicas and named properties |
 //! | `job` | the store's record of recoveries |
 //! | `identity` | GUIDs and signatures of a new store |
 //! | `read`, `write` | a store opened for reading, and for writing |
@@ -31,6 +31,7 @@ mod item;
 mod job;
 mod mailbox;
 mod mapi_form;
+mod names;
 mod read;
 mod roles;
 mod scan;

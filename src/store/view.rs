@@ -8,8 +8,7 @@ use crate::ese::table::database::Table;
 use crate::ese::table::fields::VALUE_BYTES_MAX;
 use crate::ese::txn::Pages;
 use crate::mapi::{
-    FileTime, FolderId, InstanceId, MailboxGuid, NamedProperty, PropId, PropName, PropertySetGuid,
-    ReplGuid, ReplId, SearchKey, StoreGuid,
+    FileTime, FolderId, InstanceId, MailboxGuid, ReplGuid, ReplId, SearchKey, StoreGuid,
 };
 use crate::stm::{Fields, Owner, StmFile, StreamReader};
 
@@ -528,45 +527,6 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
     pub(super) fn missing(&self, what: &str, id: impl std::fmt::Display) -> EseError {
         let reason = format!("there is no {what} {id}");
         EseError::refused(Refusal::NotFound, reason).in_file(self.pages.path())
-    }
-
-    /// The replicas whose ids the store knows by short names.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
-    pub fn replicas(&self) -> EseResult<Vec<(ReplId, ReplGuid)>> {
-        let mut found = Vec::new();
-        scan::rows(self.pages, &self.tables.replicas, &[], &mut |fields| {
-            let fields = fields?;
-            let id = fields.i32(col::REPLICA_ID)?;
-            let id = u16::try_from(id)
-                .map_err(|_| fields.corrupt(col::REPLICA_ID, format!("{id} is no replica id")))?;
-            found.push((ReplId(id), ReplGuid(fields.guid(col::REPLICA_GUID)?)));
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    /// The named properties, with the id that each has in this store.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
-    pub fn named_properties(&self) -> EseResult<Vec<(PropId, NamedProperty)>> {
-        let mut found = Vec::new();
-        scan::rows(self.pages, &self.tables.named, &[], &mut |fields| {
-            let fields = fields?;
-            let id = fields.i32(col::PROPERTY_ID)?;
-            let id = u16::try_from(id)
-                .map_err(|_| fields.corrupt(col::PROPERTY_ID, format!("{id} is no property id")))?;
-            let name = match fields.i32(col::PROPERTY_KIND)? {
-                0 => PropName::Number(fields.i32(col::PROPERTY_NUMBER)?.cast_unsigned()),
-                _ => PropName::Text(fields.text(col::PROPERTY_TEXT)?),
-            };
-            let set = PropertySetGuid(fields.guid(col::PROPERTY_SET)?);
-            found.push((PropId(id), NamedProperty { set, name }));
-            Ok(())
-        })?;
-        Ok(found)
     }
 }
 

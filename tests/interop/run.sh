@@ -8,8 +8,9 @@
 #   DIALTONE_SHARED    where the real databases lie (data/ese, data/ese-engine)   default: ../shared
 #   DIALTONE_ROWS      compare only the first N rows of each table, count the rest   default: all
 #
-# Four parts: the comparing programs' own tests; the real databases; the vendor engine's databases and
-# its own answers; the databases that this tree writes (tools/write-samples.sh). Each part runs even
+# Five parts: the comparing programs' own tests; the real databases; the vendor engine's databases and
+# its own answers; the databases that this tree writes (tools/write-samples.sh); mailbox stores of the
+# demo, of real mail and of the generator, before and after recoveries (stores.sh). Each part runs even
 # if an earlier one fails; the exit status is 1 if any did. All of it in full takes two to four
 # minutes on two cores, most of it for large.edb and the two large samples.
 set -euo pipefail
@@ -67,6 +68,16 @@ if tools/write-samples.sh "$samples" && compgen -G "$samples/*.edb" >/dev/null; 
     step "our own databases in impacket" "$python" $here/impacket_open.py "$samples"/*.edb
 else
     echo "FAILED: no databases were written"
+    failed=1
+fi
+
+stores=$work/stores
+echo "--- interop: making mailbox stores and recovering them"
+if $here/stores.sh "$stores"; then
+    step "mailbox stores before and after recovery" "$python" $here/compare.py "$stores"/*.edb
+    step "mailbox stores in impacket" "$python" $here/impacket_open.py "$stores"/*.edb
+else
+    echo "FAILED: a store was not made, not recovered, or is not sound"
     failed=1
 fi
 

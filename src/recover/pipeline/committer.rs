@@ -70,7 +70,8 @@ pub struct Committer<'c> {
     waiting_bytes: u64,
     started: BTreeMap<usize, Instant>,
     last_commit: Instant,
-    report: JobReport,
+    done: BTreeMap<usize, MailboxReport>,
+    commits: u64,
 }
 
 impl<'c> Committer<'c> {
@@ -90,7 +91,8 @@ impl<'c> Committer<'c> {
             waiting_bytes: 0,
             started: BTreeMap::new(),
             last_commit: Instant::now(),
-            report: JobReport::default(),
+            done: BTreeMap::new(),
+            commits: 0,
         }
     }
 
@@ -103,11 +105,15 @@ impl<'c> Committer<'c> {
         if result.is_err() {
             self.shared.end();
         }
-        result.map(|()| self.report)
+        result?;
+        let mut report = JobReport { commits: self.commits, ..JobReport::default() };
+        // In the order of the job, not in that of the threads.
+        self.done.into_values().for_each(|mailbox| report.add(mailbox));
+        Ok(report)
     }
 
     fn serve(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
-        while self.report.mailboxes.len() < self.mailboxes {
+        while self.done.len() < self.mailboxes {
             let message = match from.recv_timeout(Duration::from_millis(200)) {
                 Ok(message) => message,
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => Message::Idle,
@@ -140,7 +146,7 @@ impl<'c> Committer<'c> {
                 let started = self.started.remove(&number);
                 report.seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
                 watch(Progress::Mailbox(&report));
-                self.report.add(*report);
+                self.done.insert(number, *report);
             }
             Message::Idle => {}
             Message::Failed(error) => return Err(error),
@@ -166,10 +172,13 @@ impl<'c> Committer<'c> {
     }
 
     fn commit(&mut self) -> EseResult<()> {
+        let started = Instant::now();
         let pieces = self.take_ready();
+        let count = pieces.len();
         let shared = self.shared;
         let mut claims = shared.claims();
         let mut target = shared.target();
+        let locked = started.elapsed();
         let mut parcels = Vec::with_capacity(pieces.len());
         let mut operations = Vec::new();
         for piece in pieces {
@@ -196,11 +205,13 @@ impl<'c> Committer<'c> {
         for operation in operations {
             self.operate(&mut target, operation)?;
         }
+        let spliced = started.elapsed();
         let done = self.note_progress(&mut target)?;
         drop(claims);
         shared.commit(&mut target)?;
         drop(target);
-        self.report.commits += 1;
+        tracing::debug!(pieces = count, ?locked, ?spliced, committed = ?started.elapsed(), "a batch is in");
+        self.commits += 1;
         self.last_commit = Instant::now();
         for number in done {
             if let Some(open) = self.open.remove(&number) {

@@ -101,7 +101,7 @@ impl StoreWriter {
             associated: false,
             read: mail.flags.contains(ItemFlags::READ),
             flags: mail.message_flags(),
-            status: 0,
+            status: mail.flags.to_message_status(),
             sort_time: mail.delivery_time.or(created),
             commit_time: None,
             created,

@@ -1,137 +1,26 @@
-//! Parcels: contents and items of many mails, copied from another store by any thread, that enter the store in one go.
-//!
-//! ```text
-//!   writer                      worker                                     writer
-//!   reserve() ── ids, pages ──► ParcelBuilder: rows, long values, streams ──► splice(), commit
-//! ```
-//!
-//! Everything reserved is free on disk until the commit that takes the parcel in. A parcel names contents of other parcels only as
-//! references; whoever splices sees to it that they are there (`needs`).
+//! Building one parcel, on any thread: rows copied column by column, long values chunk by chunk, streams page by page.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
 
+use super::{Holders, Parcel, ParcelMaps, ParcelTarget, Reservation};
 use crate::ese::error::{EseError, EseResult, Refusal};
-use crate::ese::page::Pgno;
 use crate::ese::table::column::Lid;
 use crate::ese::table::long_value::LvReader;
 use crate::ese::table::rows::Row;
-use crate::ese::table::write::{Lids, TableRun, TableRunBuilder};
-use crate::ese::tree::{Extent, PageSupply};
-use crate::ese::txn::{AheadWriter, Pages};
-use crate::mapi::{ChangeNumber, FileTime, FolderId, GlobCnt, InstanceId, PropId};
-use crate::stm::{AheadStreams, Cell, Draft, Owner, OwnerRow, SlvInfo};
-
-use super::StoreWriter;
-use super::flush::{FolderChange, ReferenceChange};
+use crate::ese::table::write::{Lids, TableRunBuilder};
+use crate::ese::tree::PageSupply;
+use crate::ese::txn::Pages;
+use crate::mapi::{ChangeNumber, FolderId, GlobCnt, InstanceId};
+use crate::stm::{Cell, Draft, Owner, OwnerRow, SlvInfo};
 use crate::store::copy::{RowMap, with_row};
 use crate::store::counts::{FolderCounts, ItemWeight};
 use crate::store::item::{Item, ItemId};
-use crate::store::read::CommittedStore;
-use crate::store::schema::{Tables, columns as col};
-use crate::store::view::{StoreInfo, View, owner_of};
+use crate::store::schema::columns as col;
+use crate::store::view::{View, owner_of};
+use crate::store::write::flush::{FolderChange, ReferenceChange};
 
 /// Mails inside mails that are copied.
 const DEPTH_MAX: usize = 32;
-
-/// What a parcel will need.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ParcelWish {
-    /// Content and attachment rows, and items that get new ids.
-    pub ids: u64,
-    /// Items.
-    pub items: u64,
-    /// Long values of contents, attachments and items, at most.
-    pub long_values: [u32; 3],
-    /// Lengths of the streams in bytes, in the order in which they are copied.
-    pub streams: Vec<u64>,
-    /// Items for each folder.
-    pub articles: BTreeMap<FolderId, i32>,
-}
-
-/// What a parcel was given.
-#[derive(Debug)]
-pub struct Reservation {
-    next_id: u64,
-    id_end: u64,
-    next_change: u64,
-    change_end: u64,
-    lids: [Lids; 3],
-    streams: std::vec::IntoIter<SlvInfo>,
-    /// Root and next article number of each folder.
-    folders: BTreeMap<FolderId, (FolderId, i32)>,
-    writer: AheadWriter,
-    ahead: AheadStreams,
-    now: FileTime,
-}
-
-/// What workers know of the store they build for; it does not change while they do.
-#[derive(Debug, Clone)]
-pub struct ParcelTarget {
-    tables: Tables,
-    info: StoreInfo,
-}
-
-/// How the rows of one source fit into the target.
-#[derive(Debug, Clone)]
-pub struct ParcelMaps {
-    pub(super) contents: RowMap,
-    pub(super) attachments: RowMap,
-    pub(super) items: RowMap,
-}
-
-impl ParcelMaps {
-    /// Columns of the source that the target does not have.
-    pub fn left(&self) -> impl Iterator<Item = &str> {
-        let maps = [&self.contents, &self.attachments, &self.items];
-        maps.into_iter().flat_map(|map| map.left()).map(String::as_str)
-    }
-}
-
-/// Contents and items ready to enter the store.
-#[derive(Debug)]
-pub struct Parcel {
-    runs: Vec<TableRun>,
-    streams: Vec<SlvInfo>,
-    folders: BTreeMap<FolderId, FolderChange>,
-    references: BTreeMap<InstanceId, ReferenceChange>,
-    contents: BTreeSet<InstanceId>,
-    items: u64,
-}
-
-impl Parcel {
-    /// Contents that its items hold, but that it does not bring.
-    pub fn needs(&self) -> impl Iterator<Item = InstanceId> {
-        self.references.keys().copied()
-    }
-
-    /// Contents that it brings.
-    pub fn brings(&self) -> &BTreeSet<InstanceId> {
-        &self.contents
-    }
-
-    /// Number of items.
-    pub fn item_count(&self) -> u64 {
-        self.items
-    }
-
-    /// Pages that it has written ahead.
-    pub fn page_count(&self) -> usize {
-        self.runs.iter().map(TableRun::page_count).sum()
-    }
-}
-
-/// Lends pages out of a writer that several threads share.
-#[derive(Debug)]
-pub struct SharedSupply<'w>(pub &'w Mutex<StoreWriter>);
-
-impl PageSupply for SharedSupply<'_> {
-    fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.alive()?;
-        writer.db.lend_pages(fdp, want)
-    }
-}
 
 /// Builds one parcel.
 #[derive(Debug)]
@@ -147,38 +36,6 @@ pub struct ParcelBuilder<'t> {
     references: BTreeMap<InstanceId, ReferenceChange>,
     brought: BTreeSet<InstanceId>,
     item_count: u64,
-}
-
-/// How many hold a new content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holders {
-    /// Folder rows, and attachments.
-    pub live: i32,
-    /// Soft-deleted folder rows.
-    pub soft: i32,
-}
-
-impl Holders {
-    /// One more.
-    pub fn add(&mut self, is_deleted: bool) {
-        if is_deleted { self.soft += 1 } else { self.live += 1 }
-    }
-}
-
-impl Reservation {
-    /// The first of the ids; the others follow it.
-    pub fn first_id(&self) -> u64 {
-        self.next_id
-    }
-
-    /// The id with this counter, as one of a content.
-    ///
-    /// # Errors
-    /// [`EseError::Limit`] for a counter that cannot be.
-    pub fn instance_of(&self, target: &ParcelTarget, counter: u64) -> EseResult<InstanceId> {
-        let counter = super::counter(counter, "object id")?;
-        Ok(InstanceId::new(target.info.local_replica, counter))
-    }
 }
 
 impl<'t> ParcelBuilder<'t> {
@@ -481,126 +338,5 @@ fn take(next: &mut u64, end: u64, what: &str) -> EseResult<GlobCnt> {
         return Err(EseError::refused(Refusal::BadRequest, reason));
     }
     *next += 1;
-    super::counter(*next - 1, "reserved number")
-}
-
-impl StoreWriter {
-    /// What workers need to know of this store.
-    pub fn parcel_target(&self) -> ParcelTarget {
-        ParcelTarget { tables: self.tables.clone(), info: self.info }
-    }
-
-    /// How the rows of `source` fit into this store. Named properties get their ids here.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`] when a named property of the source cannot be read; as [`Self::named_property`].
-    pub fn parcel_maps<P: Pages + ?Sized>(
-        &mut self,
-        source: &View<'_, P>,
-    ) -> EseResult<ParcelMaps> {
-        let mut renamed: BTreeMap<PropId, PropId> = BTreeMap::new();
-        for (id, property) in source.named_properties()? {
-            renamed.insert(id, self.named_property(&property)?);
-        }
-        let rename = |name: &str| {
-            let tag = crate::mapi::PropTag::from_column_name(name).ok()?;
-            let id = renamed.get(&tag.id)?;
-            Some(crate::mapi::PropTag { id: *id, ..tag }.column_name())
-        };
-        let map = |from: &crate::stm::NamedTable, to: &crate::stm::NamedTable| {
-            RowMap::new(from, to, &rename)
-        };
-        Ok(ParcelMaps {
-            contents: map(&source.tables.contents, &self.tables.contents),
-            attachments: map(&source.tables.attachments, &self.tables.attachments),
-            items: map(&source.tables.items, &self.tables.items),
-        })
-    }
-
-    /// Reserves what a parcel needs.
-    ///
-    /// # Errors
-    /// [`EseError::Limit`]; [`Refusal::NotFound`] for a folder that is not there; [`EseError::Io`].
-    pub fn reserve(&mut self, wish: &ParcelWish) -> EseResult<Reservation> {
-        self.guarded(|writer| {
-            let mut folders = BTreeMap::new();
-            for (id, count) in &wish.articles {
-                let change = writer.change_of(*id)?;
-                folders.insert(*id, (change.root, change.next_article));
-                change.next_article = change.next_article.saturating_add(*count);
-            }
-            let next_id = writer.reserve_ids(wish.ids)?.get();
-            let next_change = writer.reserve_changes(wish.items)?.get();
-            let streams = wish.streams.iter().map(|len_bytes| writer.stm.reserve(*len_bytes));
-            let streams = streams.collect::<EseResult<Vec<_>>>()?;
-            let tables =
-                [&writer.tables.contents, &writer.tables.attachments, &writer.tables.items];
-            let mut lids = [Lids::default(), Lids::default(), Lids::default()];
-            for ((slot, table), count) in lids.iter_mut().zip(tables).zip(wish.long_values) {
-                *slot = writer.db.reserve_lids(table.def(), count)?;
-            }
-            Ok(Reservation {
-                next_id,
-                id_end: next_id + wish.ids,
-                next_change,
-                change_end: next_change + wish.items,
-                lids,
-                streams: streams.into_iter(),
-                folders,
-                writer: writer.db.ahead_writer(),
-                ahead: AheadStreams::new(writer.stm.file().storage().clone()),
-                now: writer.now,
-            })
-        })
-    }
-
-    /// Takes parcels in. Contents that they need must be in the store or among them. Not durable before the commit.
-    ///
-    /// # Errors
-    /// [`Refusal::DuplicateKey`] when an item is there already; [`EseError::Io`]. The writer is dead then.
-    pub fn splice(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
-        self.guarded(|writer| {
-            let mut runs = Vec::new();
-            for parcel in parcels {
-                runs.extend(parcel.runs);
-                parcel.streams.iter().for_each(|stream| writer.stm.commit_reserved(stream));
-                for (id, change) in parcel.folders {
-                    let folder = writer.change_of(id)?;
-                    folder.counts.add(&change.counts);
-                    folder.commit_time_max = folder.commit_time_max.max(change.commit_time_max);
-                    folder.is_changed |= change.is_changed;
-                    let deleted = folder.oldest_deleted.into_iter().chain(change.oldest_deleted);
-                    folder.oldest_deleted = deleted.min();
-                }
-                for (instance, change) in parcel.references {
-                    writer.refer(instance, change.live, change.soft);
-                }
-            }
-            writer.db.splice(runs).map(drop)
-        })
-    }
-
-    /// Gives up parcels: what was reserved for them is free again, but for ids.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`] when pages were not reserved; the writer is dead then.
-    pub fn discard(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
-        self.guarded(|writer| {
-            for parcel in parcels {
-                parcel.streams.iter().for_each(|stream| writer.stm.give_back(stream));
-                writer.db.discard(parcel.runs)?;
-            }
-            Ok(())
-        })
-    }
-
-    /// The store as the last commit left it, for threads that read while this writer goes on; see
-    /// [`crate::ese::txn::CommittedPages`].
-    ///
-    /// # Errors
-    /// [`EseError::Io`].
-    pub fn committed(&self) -> EseResult<CommittedStore> {
-        let pages = self.db.forest().pager().committed()?;
-        Ok(CommittedStore::new(pages, self.tables.clone(), self.stm.file().storage().clone()))
-    }
+    crate::store::write::counter(*next - 1, "reserved number")
 }

@@ -1,0 +1,228 @@
+//! Mail files into a mailbox store. One message for several mailboxes is stored once.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::{MailError, MailSource, SourceLimits, SourceMessage, promote, to_mapi};
+use crate::ese::error::{EseError, EseResult};
+use crate::mapi::{FolderId, InstanceId, SearchKey};
+use crate::store::{
+    ATTACHMENT_ROWS_MAX, ItemId, Mailbox, MailboxProfile, StoreWriter, fresh_mailbox_guid,
+};
+
+/// Changed pages are committed when they take so many bytes.
+const COMMIT_BYTES: usize = 64 << 20;
+/// Share of the mail that clients would have submitted, in a mixed store: of 256. Source: exchange-store 7 (60 %).
+const MAPI_SHARE: u8 = 154;
+
+/// In which form mail is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StoredForm {
+    /// As MIME in the streaming file, as mail from the Internet is.
+    #[default]
+    Mime,
+    /// As properties and attachment rows in the database, as mail of MAPI clients is.
+    Mapi,
+    /// Some as the one, some as the other; which, depends on the mail alone.
+    Mixed,
+}
+
+impl StoredForm {
+    fn is_mapi(self, key: SearchKey) -> bool {
+        match self {
+            Self::Mime => false,
+            Self::Mapi => true,
+            Self::Mixed => key.0[0] < MAPI_SHARE,
+        }
+    }
+}
+
+/// What an import has done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportReport {
+    /// Messages read.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Items made: messages times mailboxes.
+    pub items: u64,
+    /// Mailboxes made.
+    pub mailboxes_made: u64,
+    /// Messages stored in MAPI form.
+    pub mapi: u64,
+    /// Messages that the MAPI form cannot hold, stored as MIME.
+    pub fallbacks: u64,
+    /// Files that are no mail, passed over.
+    pub files_skipped: u64,
+    /// Messages and files that could not be read; each was told.
+    pub failed: u64,
+}
+
+/// Imports mail into some mailboxes of one store.
+#[derive(Debug)]
+pub struct Importer {
+    writer: StoreWriter,
+    mailboxes: Vec<Mailbox>,
+    folder: String,
+    form: StoredForm,
+    folders: HashMap<Vec<String>, Vec<FolderId>>,
+    report: ImportReport,
+}
+
+impl Importer {
+    /// Imports into these mailboxes, found by GUID, owner or name; one that is missing is made. `folder` is a path as
+    /// [`crate::store::View::folder_at`] takes it.
+    ///
+    /// # Errors
+    /// As [`crate::store::View::find_mailbox`] for a name that means several; [`EseError::Io`].
+    pub fn new(
+        mut writer: StoreWriter,
+        names: &[String],
+        folder: &str,
+        form: StoredForm,
+    ) -> EseResult<Self> {
+        let mut report = ImportReport::default();
+        let mut mailboxes: Vec<Mailbox> = Vec::new();
+        for name in names {
+            let found = writer.view()?.find_mailbox(name);
+            let mailbox = match found {
+                Err(error)
+                    if error.refusal() == Some(crate::ese::error::Refusal::NotFound)
+                        && name.parse::<crate::mapi::MailboxGuid>().is_err() =>
+                {
+                    report.mailboxes_made += 1;
+                    writer.add_mailbox(&MailboxProfile::new(fresh_mailbox_guid(), name))?
+                }
+                found => found?,
+            };
+            if mailboxes.iter().all(|known| known.root != mailbox.root) {
+                mailboxes.push(mailbox);
+            }
+        }
+        let folder = folder.to_owned();
+        Ok(Self { writer, mailboxes, folder, form, folders: HashMap::new(), report })
+    }
+
+    /// Imports a file, a Maildir, or a tree of them. What cannot be read is given to `failed`, and the rest goes on. `progress` is
+    /// called with the bytes of each message.
+    ///
+    /// # Errors
+    /// [`EseError::Io`] of the store; a folder that cannot be made.
+    pub fn add(
+        &mut self,
+        path: &Path,
+        failed: &mut dyn FnMut(&MailError),
+        progress: &mut dyn FnMut(u64),
+    ) -> EseResult<()> {
+        let mut source = match MailSource::open(path, SourceLimits::default()) {
+            Ok(source) => source,
+            Err(error) => {
+                self.report.failed += 1;
+                failed(&error);
+                return Ok(());
+            }
+        };
+        for message in source.by_ref() {
+            match message {
+                Ok(message) => {
+                    self.add_message(&message)?;
+                    progress(message.bytes.len() as u64);
+                }
+                Err(error) => {
+                    self.report.failed += 1;
+                    failed(&error);
+                }
+            }
+        }
+        self.report.files_skipped += source.skipped();
+        Ok(())
+    }
+
+    fn add_message(&mut self, message: &SourceMessage) -> EseResult<()> {
+        let folders = self.folders_of(&message.folder_path)?;
+        let Some((first, others)) = folders.split_first() else { return Ok(()) };
+        let (id, promoted) = self.insert(*first, message)?;
+        let mut items = 1;
+        if !others.is_empty() {
+            let instance = self.instance_of(id)?;
+            for folder in others {
+                self.writer.insert_shared(*folder, &promoted, instance)?;
+                items += 1;
+            }
+        }
+        self.report.messages += 1;
+        self.report.items += items;
+        self.report.bytes += message.bytes.len() as u64;
+        if self.writer.dirty_bytes() > COMMIT_BYTES {
+            self.writer.commit()?;
+        }
+        Ok(())
+    }
+
+    fn insert(
+        &mut self,
+        folder: FolderId,
+        message: &SourceMessage,
+    ) -> EseResult<(ItemId, crate::mapi::Promoted)> {
+        let envelope = message.envelope();
+        if self.form.is_mapi(SearchKey::of_mime(&message.bytes)) {
+            let mail = to_mapi(&message.bytes, &envelope);
+            if mail.attachments.len() <= ATTACHMENT_ROWS_MAX {
+                match self.writer.insert_mapi(folder, &mail) {
+                    Ok(id) => {
+                        self.report.mapi += 1;
+                        return Ok((id, mail.promoted));
+                    }
+                    // Attachments inside embedded mails have the same bound.
+                    Err(EseError::Refused { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.report.fallbacks += 1;
+        }
+        let promoted = promote(&message.bytes, &envelope);
+        let id = self.writer.insert_mime(folder, &promoted, &message.bytes)?;
+        Ok((id, promoted))
+    }
+
+    fn instance_of(&mut self, id: ItemId) -> EseResult<InstanceId> {
+        let item = self.writer.view()?.item(id)?;
+        let lost = || EseError::corrupt_bytes("an item that was just made is not there");
+        item.map(|item| item.instance).ok_or_else(lost)
+    }
+
+    /// The folder of each mailbox for mail that lies in this folder of the source.
+    fn folders_of(&mut self, path: &[String]) -> EseResult<Vec<FolderId>> {
+        if let Some(known) = self.folders.get(path) {
+            return Ok(known.clone());
+        }
+        let below = path.iter().map(|name| name.replace('\\', "\\\\").replace('/', "\\/"));
+        let whole: Vec<String> = [self.folder.clone()].into_iter().chain(below).collect();
+        let whole = whole.join("/");
+        let mut folders = Vec::with_capacity(self.mailboxes.len());
+        for mailbox in &self.mailboxes {
+            folders.push(self.writer.ensure_folder(mailbox, &whole)?.id);
+        }
+        self.folders.insert(path.to_vec(), folders.clone());
+        Ok(folders)
+    }
+
+    /// What was done so far.
+    pub fn report(&self) -> &ImportReport {
+        &self.report
+    }
+
+    /// The writer, for what comes next; what was imported is not committed yet.
+    pub fn into_writer(self) -> StoreWriter {
+        self.writer
+    }
+
+    /// Commits and closes the store.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn finish(self) -> EseResult<ImportReport> {
+        self.writer.close()?;
+        Ok(self.report)
+    }
+}
