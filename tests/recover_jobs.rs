@@ -247,11 +247,8 @@ fn interrupted() -> (MemoryVolume, usize) {
 fn case_29_a_source_that_was_not_closed_is_refused_or_read_through_its_journal() {
     for path in PATHS {
         let (volume, _) = interrupted();
-        let source = everything(&volume);
-        let source = |files: &[(std::path::PathBuf, Option<Vec<u8>>)]| -> Vec<_> {
-            let ours = files.iter().filter(|(path, _)| path.to_string_lossy().contains("old"));
-            ours.cloned().collect()
-        }(&source);
+        let mut source = everything(&volume);
+        source.retain(|(path, _)| path.to_string_lossy().contains("old"));
         let run = RunOptions { path, ..RunOptions::new([1; 16]) };
         let error = refused(job(Arc::new(volume.clone()), &merge(), &run), Refusal::Dirty);
         assert!(error.to_string().contains("--dirty replay"), "{error}");
