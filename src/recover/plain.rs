@@ -223,7 +223,7 @@ impl<'j> Plain<'j> {
         if let Some(copy) = self.copied.get(&instance) {
             return Ok((*copy, false));
         }
-        let content = self.source.content(instance);
+        let content = self.source.content_brief(instance);
         let missing = || EseError::corrupt_bytes(format!("content {instance} is gone"));
         let content = content.and_then(|content| content.ok_or_else(missing)).map_err(bad)?;
         let target = self.writer.view()?;
@@ -232,7 +232,7 @@ impl<'j> Plain<'j> {
             Some(copy) => (copy, false),
             None => (self.writer.copy_content(&self.source, &self.maps, instance)?, true),
         };
-        if content.references + content.soft_references > 1 {
+        if content.holders > 1 {
             self.copied.insert(instance, copy);
         }
         Ok((copy, is_new))

@@ -143,6 +143,8 @@ pub struct PlannedWrite {
     pub source: ItemId,
     /// Its content.
     pub instance: InstanceId,
+    /// Bytes charged for it.
+    pub bytes: u64,
     /// Which of the plan's folders it is in.
     pub folder: u32,
     /// What is done.

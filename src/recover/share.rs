@@ -3,7 +3,7 @@
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
 use crate::mapi::InstanceId;
-use crate::store::{Content, View};
+use crate::store::{ContentBrief, View};
 
 /// The target's content that is a copy of this one of the source.
 ///
@@ -11,17 +11,17 @@ use crate::store::{Content, View};
 /// [`EseError::Io`]. A target content that cannot be read is none.
 pub fn find_content<P: Pages + ?Sized, Q: Pages + ?Sized>(
     source: &View<'_, P>,
-    content: &Content,
+    content: &ContentBrief,
     target: &View<'_, Q>,
 ) -> EseResult<Option<InstanceId>> {
-    let (delivered, key) = (content.promoted.delivery_time, content.promoted.search_key);
-    let candidates = passable(target.contents_by_key(delivered, key))?.unwrap_or_default();
+    let Some(key) = content.search_key else { return Ok(None) };
+    let candidates = passable(target.contents_by_key(content.delivered, key))?.unwrap_or_default();
     let mut own = None;
     for other in candidates {
-        let is_alike = other.form == content.form
+        let is_alike = i64::from(other.form.number()) == content.form
             && other.bytes == content.bytes
-            && other.attachments.len() == content.attachments.len()
-            && length_of(&other) == length_of(content);
+            && other.attachment_count == content.attachments
+            && other.recipient_count == content.recipients;
         if !is_alike {
             continue;
         }
@@ -37,10 +37,6 @@ pub fn find_content<P: Pages + ?Sized, Q: Pages + ?Sized>(
         }
     }
     Ok(None)
-}
-
-fn length_of(content: &Content) -> Option<u64> {
-    content.stream.as_ref().map(crate::stm::SlvInfo::len_bytes)
 }
 
 fn passable<T>(found: EseResult<T>) -> EseResult<Option<T>> {

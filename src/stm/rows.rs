@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::ese::error::{EseError, EseResult};
@@ -21,7 +22,9 @@ use crate::ese::txn::Pages;
 #[derive(Debug, Clone)]
 pub struct NamedTable {
     def: Arc<TableDef>,
-    places: HashMap<String, usize>,
+    places: HashMap<String, usize, BuildHasherDefault<Fnv>>,
+    /// Places of the columns in the order of their names.
+    by_name: Vec<usize>,
 }
 
 impl NamedTable {
@@ -29,7 +32,14 @@ impl NamedTable {
     pub fn new(def: Arc<TableDef>) -> Self {
         let places = def.columns.iter().enumerate();
         let places = places.map(|(at, column)| (column.name.clone(), at)).collect();
-        Self { def, places }
+        let mut by_name: Vec<usize> = (0..def.columns.len()).collect();
+        by_name.sort_by(|a, b| def.columns[*a].name.cmp(&def.columns[*b].name));
+        Self { def, places, by_name }
+    }
+
+    /// The columns in the order of their names, which is the same in every store.
+    pub fn columns_by_name(&self) -> impl Iterator<Item = &ColumnDef> {
+        self.by_name.iter().filter_map(|at| self.def.columns.get(*at))
     }
 
     /// The definition.
@@ -92,6 +102,28 @@ impl NamedTable {
             key.push(column, segment.descending, *value)?;
         }
         Ok(key.as_bytes().to_vec())
+    }
+}
+
+/// FNV-1a: column names are short, few, and nobody's to choose.
+#[derive(Debug, Clone)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 }
 

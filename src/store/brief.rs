@@ -6,7 +6,7 @@ use crate::ese::table::database::Table;
 use crate::ese::table::record::{FieldValues, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::txn::Pages;
-use crate::mapi::{FolderId, InstanceId, MessageId, SearchKey};
+use crate::mapi::{FileTime, FolderId, InstanceId, MessageId, SearchKey};
 use crate::stm::prefix_end;
 
 use super::item::ItemId;
@@ -43,24 +43,45 @@ pub struct Brief {
     pub change_key: [u8; 16],
 }
 
-/// The columns, looked up once.
-struct Columns {
-    folder: ColumnDef,
-    message: ColumnDef,
-    instance: ColumnDef,
-    associated: ColumnDef,
-    read: ColumnDef,
-    deleted_on: ColumnDef,
-    partial: ColumnDef,
-    created: ColumnDef,
-    modified: ColumnDef,
-    size: ColumnDef,
-    search_key: ColumnDef,
-    source_key: ColumnDef,
-    change_key: ColumnDef,
+/// A content in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentBrief {
+    /// Its id.
+    pub instance: InstanceId,
+    /// Folder rows and attachments that hold it, soft-deleted ones too.
+    pub holders: i64,
+    /// In what form it is stored, as a number.
+    pub form: i64,
+    /// Size charged to each holder, in bytes.
+    pub bytes: i64,
+    /// Number of recipients.
+    pub recipients: i64,
+    /// Number of attachments.
+    pub attachments: i64,
+    /// When it was delivered.
+    pub delivered: Option<FileTime>,
+    /// Search key.
+    pub search_key: Option<SearchKey>,
 }
 
-impl<P: Pages + ?Sized> View<'_, P> {
+/// The columns, looked up once.
+struct Columns<'t> {
+    folder: &'t ColumnDef,
+    message: &'t ColumnDef,
+    instance: &'t ColumnDef,
+    associated: &'t ColumnDef,
+    read: &'t ColumnDef,
+    deleted_on: &'t ColumnDef,
+    partial: &'t ColumnDef,
+    created: &'t ColumnDef,
+    modified: &'t ColumnDef,
+    size: &'t ColumnDef,
+    search_key: &'t ColumnDef,
+    source_key: &'t ColumnDef,
+    change_key: &'t ColumnDef,
+}
+
+impl<'s, P: Pages + ?Sized> View<'s, P> {
     /// Every item of a folder in short, soft-deleted and hidden ones too, in the order of their ids.
     ///
     /// # Errors
@@ -89,6 +110,45 @@ impl<P: Pages + ?Sized> View<'_, P> {
             }
             found = rows.next();
         }
+    }
+
+    /// The item with this id, in short.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn brief(&self, id: ItemId) -> EseResult<Option<Brief>> {
+        let table = &self.tables.items;
+        let key = table.key(&[Some(&id.folder.to_store()), Some(&id.message.to_store())])?;
+        let columns = self.brief_columns()?;
+        super::copy::with_row(self.pages, table, &key, |row, _| columns.read(row))
+    }
+
+    /// The content with this id, in short.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn content_brief(&self, instance: InstanceId) -> EseResult<Option<ContentBrief>> {
+        let table = &self.tables.contents;
+        let key = table.key(&[Some(&instance.to_store())])?;
+        super::copy::with_row(self.pages, table, &key, |row, _| {
+            let long = |name: &str| -> EseResult<i64> {
+                let value: Option<[u8; 4]> = array(row, table.column(name)?)?;
+                Ok(value.map_or(0, |bytes| i32::from_le_bytes(bytes).into()))
+            };
+            let wide = |name: &str| -> EseResult<Option<i64>> {
+                Ok(array(row, table.column(name)?)?.map(i64::from_le_bytes))
+            };
+            Ok(ContentBrief {
+                instance,
+                holders: long(col::REFERENCES)?.saturating_add(long(col::SOFT_REFERENCES)?),
+                form: long(col::CONVERSION)?,
+                bytes: wide(col::SIZE)?.unwrap_or(0),
+                recipients: long(col::RECIPIENT_COUNT)?,
+                attachments: long(col::ATTACHMENT_COUNT)?,
+                delivered: wide(col::DELIVERED)?.map(FileTime),
+                search_key: array(row, table.column(col::SEARCH_KEY)?)?.map(SearchKey),
+            })
+        })
     }
 
     /// The items with this search key anywhere in the mailbox with this root, in short. Rows that cannot be read are left out,
@@ -131,23 +191,9 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Table::new(self.pages, self.tables.items.def()).rows().find(&key)
     }
 
-    /// Bytes charged for an item; 0 when there is none.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
-    pub fn charged_bytes(&self, id: ItemId) -> EseResult<u64> {
+    fn brief_columns(&self) -> EseResult<Columns<'s>> {
         let table = &self.tables.items;
-        let size = table.column(col::SIZE)?;
-        let key = table.key(&[Some(&id.folder.to_store()), Some(&id.message.to_store())])?;
-        let found = super::copy::with_row(self.pages, table, &key, |row, _| {
-            Ok(array(row, size)?.map_or(0, i64::from_le_bytes))
-        })?;
-        Ok(found.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
-    }
-
-    fn brief_columns(&self) -> EseResult<Columns> {
-        let table = &self.tables.items;
-        let column = |name: &str| table.column(name).cloned();
+        let column = |name: &str| table.column(name);
         Ok(Columns {
             folder: column(col::FOLDER)?,
             message: column(col::MESSAGE)?,
@@ -166,16 +212,16 @@ impl<P: Pages + ?Sized> View<'_, P> {
     }
 }
 
-impl Columns {
+impl Columns<'_> {
     fn read(&self, row: &Row<'_>) -> EseResult<Brief> {
         let id = |bytes: Option<[u8; 8]>, column: &ColumnDef| {
             bytes.ok_or_else(|| row.place(EseError::corrupt_bytes("the id is NULL"), column))
         };
-        let folder = id(array(row, &self.folder)?, &self.folder)?;
-        let message = id(array(row, &self.message)?, &self.message)?;
-        let instance = id(array(row, &self.instance)?, &self.instance)?;
+        let folder = id(array(row, self.folder)?, self.folder)?;
+        let message = id(array(row, self.message)?, self.message)?;
+        let instance = id(array(row, self.instance)?, self.instance)?;
         let broken = |error: crate::mapi::MapiError| {
-            row.place(EseError::corrupt_bytes(error.to_string()), &self.message)
+            row.place(EseError::corrupt_bytes(error.to_string()), self.message)
         };
         let time = |column: &ColumnDef| -> EseResult<i64> {
             Ok(array(row, column)?.map_or(0, i64::from_le_bytes))
@@ -189,16 +235,16 @@ impl Columns {
                 message: MessageId::from_store(&message).map_err(broken)?,
             },
             instance: InstanceId::from_store(&instance).map_err(broken)?,
-            associated: is_set(&self.associated)?,
-            read: is_set(&self.read)?,
-            deleted: plain(row, &self.deleted_on)?.is_some(),
-            partial: is_set(&self.partial)?,
-            created: time(&self.created)?,
-            modified: time(&self.modified)?,
-            bytes: time(&self.size)?,
-            search_key: array(row, &self.search_key)?.map(SearchKey),
-            source_key: array(row, &self.source_key)?,
-            change_key: plain(row, &self.change_key)?.map_or([0; 16], fold),
+            associated: is_set(self.associated)?,
+            read: is_set(self.read)?,
+            deleted: plain(row, self.deleted_on)?.is_some(),
+            partial: is_set(self.partial)?,
+            created: time(self.created)?,
+            modified: time(self.modified)?,
+            bytes: time(self.size)?,
+            search_key: array(row, self.search_key)?.map(SearchKey),
+            source_key: array(row, self.source_key)?,
+            change_key: plain(row, self.change_key)?.map_or([0; 16], fold),
         })
     }
 }

@@ -253,17 +253,25 @@ impl<P: Pages + ?Sized> View<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
-        let mut columns: Vec<(Cow<'_, str>, &ColumnDef)> = Vec::new();
-        for column in &table.def().columns {
+        let mut columns: Vec<(Cow<'_, str>, &ColumnDef)> = Vec::with_capacity(64);
+        let mut has_named = false;
+        for column in table.columns_by_name() {
             let is_empty = matches!(row.get(column)?, FieldValues::Null | FieldValues::Default);
-            if !is_empty
-                && !left_out.contains(&column.name.as_str())
-                && let Some(name) = self.lasting_name(&column.name)?
-            {
-                columns.push((name, column));
+            if is_empty || left_out.contains(&column.name.as_str()) {
+                continue;
             }
+            let is_named = is_named(&column.name);
+            has_named |= is_named;
+            let name = if is_named {
+                self.lasting_name(&column.name)?
+            } else {
+                Some(column.name.as_str().into())
+            };
+            columns.extend(name.map(|name| (name, column)));
         }
-        columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        if has_named {
+            columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        }
         for (name, column) in columns {
             let values = row.get(column)?;
             summing.add(name.as_bytes());
@@ -294,4 +302,10 @@ impl<P: Pages + ?Sized> View<'_, P> {
         }
         links(&Fields::new(row, table, &reader))
     }
+}
+
+/// Whether a column is that of a named property: its id has four digits and begins at 8000 hex.
+fn is_named(column: &str) -> bool {
+    let digits = column.trim_start_matches('M').get(1..).unwrap_or_default();
+    digits.len() == 4 && digits.bytes().next().is_some_and(|first| matches!(first, b'8'..=b'f'))
 }

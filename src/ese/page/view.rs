@@ -231,6 +231,7 @@ impl<'a> PageView<'a> {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when there is no such tag or its bytes lie outside the page.
+    #[inline]
     pub fn tag(&self, index: usize) -> EseResult<Tag> {
         let corrupt =
             |reason: String| EseError::corrupt(self.pgno, format!("tag {index}: {reason}"));
@@ -281,6 +282,7 @@ impl<'a> PageView<'a> {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when there is no such node or its lengths do not add up.
+    #[inline]
     pub fn node(&self, line: usize) -> EseResult<Node<'a>> {
         let tag = self.tag(line + self.reserved_tags)?;
         let bytes = self.tag_bytes(tag);

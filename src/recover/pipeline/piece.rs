@@ -86,6 +86,14 @@ enum Holding {
     None,
 }
 
+/// How an item gets into the target.
+enum Placed {
+    /// With the pages of the parcel.
+    Insert(Box<Item>),
+    /// By the committer.
+    Operation(Operation),
+}
+
 /// A content that is copied in this piece.
 struct Copied {
     from: InstanceId,
@@ -166,7 +174,7 @@ impl<'p> Reading<'p> {
             let weight = ItemWeight::default();
             return Ok(Readable { write, item, weight, content: Holding::None });
         }
-        let content = self.view.content(write.instance)?;
+        let content = self.view.content_brief(write.instance)?;
         let missing = || EseError::corrupt_bytes(format!("content {} is gone", write.instance));
         let content = content.ok_or_else(missing)?;
         let weight = ItemWeight {
@@ -175,8 +183,8 @@ impl<'p> Reading<'p> {
             deleted: item.deleted_on.is_some(),
             bytes: content.bytes,
             has_attachments: item.headers.has_attachments,
-            recipients: content.recipient_count,
-            attachments: content.attachment_count,
+            recipients: content.recipients,
+            attachments: content.attachments,
         };
         let is_replace = matches!(write.kind, WriteKind::Replace(_));
         if let Some(place) = self.places.get(&write.instance).copied() {
@@ -185,7 +193,7 @@ impl<'p> Reading<'p> {
             }
             return Ok(Readable { write, item, weight, content: Holding::New(place) });
         }
-        let is_shared = content.references + content.soft_references > 1;
+        let is_shared = content.holders > 1;
         if is_shared && let Some(claim) = self.shared.claims().copies.get(&write.instance).copied()
         {
             return Ok(Readable { write, item, weight, content: Holding::There(claim) });
@@ -207,14 +215,17 @@ impl<'p> Reading<'p> {
     }
 
     /// A content of the last commit, if it is still there, and from now on stays.
-    fn find_in_target(&mut self, content: &crate::store::Content) -> EseResult<Option<InstanceId>> {
+    fn find_in_target(
+        &mut self,
+        content: &crate::store::ContentBrief,
+    ) -> EseResult<Option<InstanceId>> {
         let found = {
             let committed = self.shared.committed();
             find_content(&self.view, content, &committed.view())?
         };
         let Some(copy) = found else { return Ok(None) };
         let mut claims = self.shared.claims();
-        if self.shared.target().view()?.content(copy)?.is_none() {
+        if self.shared.target().view()?.content_brief(copy)?.is_none() {
             return Ok(None);
         }
         *claims.promised.entry(copy).or_default() += 1;
@@ -233,11 +244,11 @@ impl<'p> Reading<'p> {
     fn build(mut self) -> EseResult<Piece> {
         let mut builder = self.reserve()?;
         let mut supply = SharedSupply(self.shared.target_lock());
+        let (source, maps) = (self.view, &self.shared.maps);
         let mut bytes = 0;
         for copy in &mut self.copies {
-            let (source, maps) = (&self.view, &self.shared.maps);
             // Replacements add their references when they are made, in the same commit.
-            let made = builder.copy_content(&mut supply, source, maps, copy.from, copy.holders)?;
+            let made = builder.copy_content(&mut supply, &source, maps, copy.from, copy.holders)?;
             assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
             bytes += copy.sum.bytes;
         }
@@ -245,50 +256,16 @@ impl<'p> Reading<'p> {
         let mut written = Vec::with_capacity(self.items.len());
         let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
         for (at, readable) in self.items.iter().enumerate() {
-            let (instance, crc) = match &readable.content {
-                Holding::New(place) => match self.copies.get(*place) {
-                    Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
-                    None => return Err(EseError::corrupt_bytes("a copy got lost")),
-                },
-                Holding::There(claim) => (claim.copy, claim.crc),
-                Holding::None => (readable.write.instance, 0),
-            };
-            let sum = ContentSum { crc, ..ContentSum::default() };
-            match readable.write.kind {
-                WriteKind::MarkRead(id) => {
-                    operations.push(Operation::MarkRead(id));
-                    written.push(Written::marked(id));
-                }
-                WriteKind::Replace(id) => {
-                    operations.push(self.replacement(readable, id, instance)?);
-                    written.push(Written::new(id, instance, &readable.item, readable.write, &sum));
-                }
-                WriteKind::Insert { keep_id } => {
-                    let folder = self.place_of(readable.write)?;
-                    let own = if keep_id { None } else { Some(builder.next_id()?) };
-                    let replicas = &self.shared.replicas;
-                    let new =
-                        replicas.inserted(&readable.item, readable.write, folder, instance, own)?;
-                    written.push(Written::new(
-                        new.id,
-                        instance,
-                        &readable.item,
-                        readable.write,
-                        &sum,
-                    ));
-                    if let Holding::There(claim) = &readable.content {
-                        builder.refer(claim.copy, readable.weight.deleted);
-                    }
-                    inserts.push((new, at));
-                }
+            match self.place(readable, &mut builder, &mut written)? {
+                Placed::Insert(new) => inserts.push((*new, at)),
+                Placed::Operation(operation) => operations.push(operation),
             }
         }
         inserts.sort_by_key(|(item, _)| (item.id.folder.to_store(), item.id.message.to_store()));
         for (new, at) in &inserts {
             let Some(readable) = self.items.get(*at) else { continue };
-            let (source, maps) = (&self.view, &self.shared.maps);
             let from = readable.write.source;
-            builder.put_item(&mut supply, source, maps, from, new, &readable.weight)?;
+            builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
         }
         Ok(Piece {
             number: self.planned.number,
@@ -300,6 +277,45 @@ impl<'p> Reading<'p> {
             promised: self.promised,
             bytes,
         })
+    }
+
+    /// Where an item goes, and what must be there afterwards.
+    fn place(
+        &self,
+        readable: &Readable<'_>,
+        builder: &mut ParcelBuilder<'_>,
+        written: &mut Vec<Written>,
+    ) -> EseResult<Placed> {
+        let (instance, crc) = match &readable.content {
+            Holding::New(place) => match self.copies.get(*place) {
+                Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
+                None => return Err(EseError::corrupt_bytes("a copy got lost")),
+            },
+            Holding::There(claim) => (claim.copy, claim.crc),
+            Holding::None => (readable.write.instance, 0),
+        };
+        let sum = ContentSum { crc, ..ContentSum::default() };
+        let (item, write) = (&readable.item, readable.write);
+        match write.kind {
+            WriteKind::MarkRead(id) => {
+                written.push(Written::marked(id));
+                Ok(Placed::Operation(Operation::MarkRead(id)))
+            }
+            WriteKind::Replace(id) => {
+                written.push(Written::new(id, instance, item, write, &sum));
+                self.replacement(readable, id, instance).map(Placed::Operation)
+            }
+            WriteKind::Insert { keep_id } => {
+                let folder = self.place_of(write)?;
+                let own = if keep_id { None } else { Some(builder.next_id()?) };
+                let new = self.shared.replicas.inserted(item, write, folder, instance, own)?;
+                written.push(Written::new(new.id, instance, item, write, &sum));
+                if let Holding::There(claim) = &readable.content {
+                    builder.refer(claim.copy, readable.weight.deleted);
+                }
+                Ok(Placed::Insert(Box::new(new)))
+            }
+        }
     }
 
     /// What the committer does about items of which a part can be saved, and what is reported of them.

@@ -181,14 +181,12 @@ impl<'w> Worker<'w> {
 
     /// Cuts the writes of a mailbox into pieces that any worker can build.
     fn cut(&self, plan: &MailboxPlan) -> EseResult<Vec<Range<usize>>> {
-        let source = self.job.source.view();
         let share = self.job.run.memory_bytes / (8 * self.job.run.workers.max(1) as u64);
         let most = PIECE_BYTES.min(share.max(1 << 20));
         let mut ranges = Vec::new();
         let (mut start, mut bytes) = (0, 0u64);
         for (at, write) in plan.writes.iter().enumerate() {
-            // A content that cannot be read is found out when the piece is built.
-            let charged = source.charged_bytes(write.source).unwrap_or(0);
+            let charged = write.bytes;
             if at > start && (bytes + charged > most || at - start >= PIECE_ITEMS) {
                 ranges.push(start..at);
                 (start, bytes) = (at, 0);

@@ -307,7 +307,16 @@ fn write_of(brief: &Brief, folder: u32, kind: WriteKind, is_read: bool) -> Plann
         (false, true) => Counted::Dumpster,
         (false, false) => Counted::Ordinary,
     };
-    PlannedWrite { source: brief.id, instance: brief.instance, folder, kind, counted, is_read }
+    let bytes = u64::try_from(brief.bytes).unwrap_or(0);
+    PlannedWrite {
+        source: brief.id,
+        instance: brief.instance,
+        bytes,
+        folder,
+        kind,
+        counted,
+        is_read,
+    }
 }
 
 /// What can be read; only a failure of the machine is an error.

@@ -15,4 +15,4 @@ mod read;
 #[cfg(test)]
 mod tests;
 
-pub use read::{LvInfo, LvReader, default_chunk_bytes};
+pub use read::{LvInfo, LvReader, StoredPart, default_chunk_bytes};

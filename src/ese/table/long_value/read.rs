@@ -128,17 +128,18 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
         Ok(value.info)
     }
 
-    /// Gives the chunks of `lid` to `sink` as they are stored, raw or compressed, each with its offset in the plain value; what
-    /// `sink` reports ends the walk. For copying a value without decoding it.
+    /// Gives `lid` to `sink` as it is stored: its length, then its chunks, raw or compressed, in order. For copying a value without
+    /// decoding it; what `sink` reports ends the walk.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn each_stored_chunk(
+    pub fn copy_stored(
         &self,
         lid: Lid,
-        sink: &mut dyn FnMut(u32, &[u8]) -> EseResult<()>,
+        sink: &mut dyn FnMut(StoredPart<'_>) -> EseResult<()>,
     ) -> EseResult<LvInfo> {
         let mut value = self.open(lid)?;
+        sink(StoredPart::Start { len_bytes: value.info.len_bytes })?;
         value.each_chunk(self, &mut |chunk| {
             let is_whole = chunk.stored.len() == chunk.plain_bytes
                 || chunk.stored.len() < chunk.plain_bytes
@@ -148,7 +149,7 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
                 let reason = format!("a chunk stored in {found} bytes does not hold {expected}");
                 return Err(EseError::corrupt_bytes(reason));
             }
-            sink(chunk.offset, chunk.stored).map(|()| true)
+            sink(StoredPart::Chunk { offset: chunk.offset, stored: chunk.stored }).map(|()| true)
         })?;
         Ok(value.info)
     }
@@ -211,6 +212,23 @@ struct OpenValue<'d, P: Pages + ?Sized> {
     /// Key of the root.
     key: Vec<u8>,
     info: LvInfo,
+}
+
+/// A part of a long value as it is stored.
+#[derive(Debug, Clone, Copy)]
+pub enum StoredPart<'c> {
+    /// What comes first.
+    Start {
+        /// Declared plain length in bytes.
+        len_bytes: u32,
+    },
+    /// A chunk.
+    Chunk {
+        /// Where it begins in the plain value.
+        offset: u32,
+        /// Its bytes, raw or compressed.
+        stored: &'c [u8],
+    },
 }
 
 /// One chunk as it is stored.

@@ -70,11 +70,28 @@ pub trait LidSource {
     fn next_lid(&mut self) -> EseResult<Lid>;
 }
 
+/// What is stored for one column.
+enum Slot<'a> {
+    Null,
+    Default,
+    One(Stored<'a>),
+    Many(Vec<Stored<'a>>),
+}
+
+impl<'a> Slot<'a> {
+    fn values(&mut self) -> &mut [Stored<'a>] {
+        match self {
+            Self::Null | Self::Default => &mut [],
+            Self::One(one) => std::slice::from_mut(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
 /// The parts of one row while it is being encoded: what each column's values are stored as.
 struct Draft<'a, 'c> {
     table: &'c TableDef,
-    fields: Vec<Vec<Stored<'a>>>,
-    is_default: Vec<bool>,
+    fields: Vec<Slot<'a>>,
     long_values: Vec<NewLongValue<'a>>,
     shared: Vec<Lid>,
 }
@@ -96,7 +113,6 @@ pub fn encode_row<'a>(
     let mut draft = Draft {
         table,
         fields: Vec::with_capacity(values.len()),
-        is_default: Vec::with_capacity(values.len()),
         long_values: Vec::new(),
         shared: Vec::new(),
     };
@@ -128,26 +144,23 @@ impl<'a> Draft<'a, '_> {
         value: &FieldValue<'a>,
         lids: &mut dyn LidSource,
     ) -> EseResult<()> {
-        let mut stored = Vec::new();
-        let mut is_default = false;
-        match value {
-            FieldValue::Null => {}
-            FieldValue::Default => is_default = column.default_value().is_some(),
+        let slot = match value {
+            FieldValue::Default if column.default_value().is_some() => Slot::Default,
+            FieldValue::Null | FieldValue::Default => Slot::Null,
             FieldValue::Bytes(_) | FieldValue::Shared(_) => {
-                stored.push(self.store(column, value, lids)?);
+                Slot::One(self.store(column, value, lids)?)
             }
+            FieldValue::Many(many) if many.is_empty() => Slot::Null,
             FieldValue::Many(many) => {
-                for value in many {
-                    stored.push(self.store(column, value, lids)?);
-                }
+                let stored = many.iter().map(|value| self.store(column, value, lids));
+                Slot::Many(stored.collect::<EseResult<_>>()?)
             }
-        }
-        if stored.is_empty() && !is_default && column.flags.contains(ColumnFlags::NOT_NULL) {
+        };
+        if matches!(slot, Slot::Null) && column.flags.contains(ColumnFlags::NOT_NULL) {
             let reason = "the column must not be NULL";
             return Err(EseError::refused(Refusal::BadRequest, reason).in_object(&column.name));
         }
-        self.fields.push(stored);
-        self.is_default.push(is_default);
+        self.fields.push(slot);
         Ok(())
     }
 
@@ -210,8 +223,8 @@ impl<'a> Draft<'a, '_> {
     /// Moves the longest value that is still in the record out of it.
     fn separate_longest(&mut self, lids: &mut dyn LidSource, limit: usize) -> EseResult<()> {
         let mut longest: Option<(usize, usize, usize, &'a [u8])> = None;
-        for (at, (column, field)) in self.table.columns.iter().zip(&self.fields).enumerate() {
-            for (nth, stored) in field.iter().enumerate() {
+        for (at, (column, field)) in self.table.columns.iter().zip(&mut self.fields).enumerate() {
+            for (nth, stored) in field.values().iter().enumerate() {
                 if let (Stored::Plain(bytes), true) = (stored, column.coltyp.is_long_value())
                     && bytes.len() > longest.map_or(LID_BYTES, |(length, ..)| length)
                 {
@@ -225,22 +238,26 @@ impl<'a> Draft<'a, '_> {
         };
         let column = &self.table.columns[at];
         let stored = self.separate(column, bytes, lids)?;
-        self.fields[at][nth] = stored;
+        self.fields[at].values()[nth] = stored;
         Ok(())
     }
 
     /// The record as it is now; `None` when it is longer than any page.
     fn encode(&self) -> EseResult<Option<Vec<u8>>> {
-        let fields = self.fields.iter().zip(&self.is_default);
-        let inputs: Vec<FieldInput<'_>> = fields
-            .map(|(stored, is_default)| match stored.as_slice() {
-                [] if *is_default => FieldInput::Default,
-                [] => FieldInput::Null,
-                [one] => FieldInput::One(*one),
-                many => FieldInput::Many(many),
+        let inputs: Vec<FieldInput<'_>> = self
+            .fields
+            .iter()
+            .map(|slot| match slot {
+                Slot::Null => FieldInput::Null,
+                Slot::Default => FieldInput::Default,
+                Slot::One(one) => FieldInput::One(*one),
+                Slot::Many(many) => match many.as_slice() {
+                    [one] => FieldInput::One(*one),
+                    many => FieldInput::Many(many),
+                },
             })
             .collect();
-        let mut record = Vec::new();
+        let mut record = Vec::with_capacity(1024);
         match encode_record(&self.table.columns, &inputs, PageSize::KIB4, &mut record) {
             Ok(()) => Ok(Some(record)),
             Err(EseError::Limit { .. }) => Ok(None),

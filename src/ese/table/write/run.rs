@@ -12,7 +12,7 @@ use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{PageSize, Pgno};
 use crate::ese::table::column::Lid;
 use crate::ese::table::key::IndexFlags;
-use crate::ese::table::long_value::LvReader;
+use crate::ese::table::long_value::{LvReader, StoredPart};
 use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
 use crate::ese::txn::{AheadWriter, Pages};
@@ -140,7 +140,7 @@ impl TableRunBuilder {
     /// Copies a long value of another table, chunk by chunk as it is stored; answers its new number.
     ///
     /// # Errors
-    /// As [`LvReader::each_stored_chunk`]: the builder must be given up then, unless the value was read before.
+    /// As [`LvReader::copy_stored`]: the builder must be given up then, unless the value was read before.
     pub fn copy_long_value<P: Pages + ?Sized>(
         &mut self,
         supply: &mut dyn PageSupply,
@@ -152,13 +152,16 @@ impl TableRunBuilder {
             return tree_of(&self.table).map(|_| new);
         };
         let mut key = new.key_bytes();
-        let len_bytes = source.info(lid)?.len_bytes;
-        builder.push(supply, &self.writer, &key, &root_data(1, len_bytes))?;
         let root_bytes = key.len();
-        source.each_stored_chunk(lid, &mut |offset, chunk| {
-            key.truncate(root_bytes);
-            key.extend_from_slice(&offset.to_be_bytes());
-            builder.push(supply, &self.writer, &key, chunk)
+        source.copy_stored(lid, &mut |part| match part {
+            StoredPart::Start { len_bytes } => {
+                builder.push(supply, &self.writer, &key, &root_data(1, len_bytes))
+            }
+            StoredPart::Chunk { offset, stored } => {
+                key.truncate(root_bytes);
+                key.extend_from_slice(&offset.to_be_bytes());
+                builder.push(supply, &self.writer, &key, stored)
+            }
         })?;
         Ok(new)
     }
