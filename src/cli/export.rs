@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde_json::json;
 
-use super::exit::Failure;
-use super::output::Output;
+use super::exit::{Failure, judge};
+use super::output::{Output, Warning};
 use super::source::{IoMode, tell_state};
 use crate::ese::EseError;
 use crate::ese::error::Refusal;
+use crate::ese::table::note::place_of;
 use crate::io::IoError;
 use crate::mail::{ExportError, MailFormat, export_mailbox};
-use crate::store::Store;
+use crate::store::{Folder, Store};
 
 /// What `export` is asked for.
 #[derive(Debug, clap::Args)]
@@ -53,16 +54,18 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
         Format::Mbox => MailFormat::Mbox,
         Format::Maildir => MailFormat::Maildir,
     };
-    let mut failures: Vec<EseError> = Vec::new();
-    let mut failed = |folder: &crate::store::Folder, error: &EseError| {
-        let reason = format!("folder {}: an item was left out: {error}", folder.name);
-        failures.push(EseError::corrupt_bytes(reason));
+    let mut told = Ok(());
+    let mut failed = |folder: Option<&Folder>, error: &EseError| {
+        let place = folder.map_or("folders".into(), |folder| format!("folder {:?}", folder.name));
+        let (code, message) = (judge(error).1, format!("{place}: {error}"));
+        let page = place_of(error).and_then(|place| place.pgno);
+        if told.is_ok() {
+            told = output.warn(Warning { code, message: &message, table: None, page });
+        }
     };
     let (view, folder) = (store.view(), options.folder.as_deref());
     let exported = export_mailbox(&view, &mailbox, folder, format, &options.directory, &mut failed);
-    for failure in &failures {
-        output.warn_error(failure, None)?;
-    }
+    told?;
     let report = exported.map_err(|error| match error {
         ExportError::Store(error) => Failure::Ese(error),
         ExportError::Files(error) => Failure::Mail(error),
@@ -91,7 +94,7 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
     for (name, count) in [
         ("soft-deleted items left out", report.deleted),
         ("hidden items left out", report.hidden),
-        ("items not readable", report.failed),
+        ("items or folders not readable", report.failed),
     ] {
         if count > 0 {
             text.push_str(&format!("; {count} {name}"));

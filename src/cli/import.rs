@@ -52,9 +52,19 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
     let writer = StoreWriter::open(Arc::new(RealVolume::mapped()), &options.store)?;
     let mut importer = Importer::new(writer, &options.mailbox, &options.folder, form)?;
     let bar = spinner(output.is_json());
-    let mut failures: Vec<(&'static str, String)> = Vec::new();
+    let mut told = Ok(());
     for path in &options.paths {
-        let mut failed = |error: &MailError| failures.push((code_of(error), error.to_string()));
+        let mut failed = |error: &MailError| {
+            let (code, message) = (code_of(error), error.to_string());
+            let mut warn =
+                || output.warn(Warning { code, message: &message, table: None, page: None });
+            if told.is_ok() {
+                told = match &bar {
+                    Some(bar) => bar.suspend(warn),
+                    None => warn(),
+                };
+            }
+        };
         importer.add(path, &mut failed, &mut |_| {
             if let Some(bar) = &bar {
                 bar.inc(1);
@@ -65,9 +75,7 @@ pub fn run(options: &Options, output: &mut Output) -> Result<(), Failure> {
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
-    for (code, message) in &failures {
-        output.warn(Warning { code, message, table: None, page: None })?;
-    }
+    told?;
     tell(options, &report, output)
 }
 
@@ -96,9 +104,11 @@ fn tell(options: &Options, report: &ImportReport, output: &mut Output) -> Result
             ("messages", json!(report.messages)),
             ("items", json!(report.items)),
             ("bytes", json!(report.bytes)),
+            ("shared", json!(report.shared)),
             ("mapi", json!(report.mapi)),
             ("fallbacks", json!(report.fallbacks)),
             ("mailboxes_made", json!(report.mailboxes_made)),
+            ("folders_made", json!(report.folders_made)),
             ("files_skipped", json!(report.files_skipped)),
             ("failed", json!(report.failed)),
         ];
@@ -114,6 +124,8 @@ fn tell(options: &Options, report: &ImportReport, output: &mut Output) -> Result
     );
     let more = [
         ("mailboxes made", report.mailboxes_made),
+        ("folders made", report.folders_made),
+        ("whose content was there already", report.shared),
         ("in MAPI form", report.mapi),
         ("too large for the MAPI form, kept as MIME", report.fallbacks),
         ("files passed over that are no mail", report.files_skipped),

@@ -5,8 +5,11 @@ use std::path::Path;
 use super::{MailError, MailFormat, MailSink, OutgoingMail, SinkReport, to_mime};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
-use crate::mapi::{ItemFlags, MessageFlags};
-use crate::store::{Folder, FolderKind, FolderTree, Item, Mailbox, Role, View, split_path};
+use crate::mapi::{FolderId, ItemFlags, MessageFlags};
+use crate::store::{DEPTH_MAX, Folder, FolderKind, FolderTree, Item, Mailbox, Role, View};
+
+/// Where the mail of folders goes that hang below no other.
+const ORPHANS: &str = "Recovered Orphans";
 
 /// Why an export stopped.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +31,7 @@ pub struct ExportReport {
     pub deleted: u64,
     /// Hidden items, left out.
     pub hidden: u64,
-    /// Items that could not be read; each was told.
+    /// Items and folders that could not be read or placed; each was told.
     pub failed: u64,
 }
 
@@ -43,48 +46,87 @@ pub fn export_mailbox<P: Pages + ?Sized>(
     folder: Option<&str>,
     format: MailFormat,
     directory: &Path,
-    failed: &mut dyn FnMut(&Folder, &EseError),
+    failed: &mut dyn FnMut(Option<&Folder>, &EseError),
 ) -> Result<ExportReport, ExportError> {
-    let tree = view.folders(mailbox.root)?;
+    let mut lost = Vec::new();
+    let tree = readable_folders(view, mailbox, &mut lost)?;
     let top = match folder {
         Some(path) => view.folder_at(mailbox, path)?.id,
         None => mailbox.logon_folder(Role::IpmSubtree).unwrap_or(mailbox.root),
     };
     let sink = MailSink::create(directory, format)?;
     let mut export = Export { view, sink, report: ExportReport::default(), failed };
+    lost.iter().for_each(|error| export.fail(None, error));
     for (folder, _) in tree.iter() {
-        let path = names_below(&tree, folder, top);
-        if let Some(path) = path.filter(|_| folder.kind != FolderKind::Search) {
+        if let Some(path) = names_below(&tree, folder, top) {
             export.folder(folder, &path)?;
         }
+    }
+    // They may have lain anywhere, so a part of the mailbox has none.
+    for orphan in tree.orphans().filter(|_| folder.is_none()) {
+        let reason = format!("it hangs below no folder of the mailbox; its mail goes to {ORPHANS}");
+        export.fail(Some(orphan), &EseError::corrupt_bytes(reason));
+        export.folder(orphan, &[ORPHANS.to_owned(), orphan.name.clone()])?;
     }
     let Export { sink, mut report, .. } = export;
     report.written = sink.finish()?;
     Ok(report)
 }
 
-/// The names from below `top` down to a folder; none for a folder that is not below it.
-fn names_below(
-    tree: &FolderTree,
-    folder: &Folder,
-    top: crate::mapi::FolderId,
-) -> Option<Vec<String>> {
-    if folder.id == top {
-        return Some(Vec::new());
+/// The folders of a mailbox, those that cannot be read left out; by a look at all rows where the index fails.
+fn readable_folders<P: Pages + ?Sized>(
+    view: &View<'_, P>,
+    mailbox: &Mailbox,
+    lost: &mut Vec<EseError>,
+) -> EseResult<FolderTree> {
+    match view.folders_readable(mailbox.root, lost) {
+        Err(error @ EseError::Corrupt { .. }) => lost.push(error),
+        found => return found,
     }
-    let path = tree.path(folder.id, top);
-    (!path.is_empty()).then(|| split_path(&path))
+    let mut folders = Vec::new();
+    view.each_folder(&mut |folder| {
+        match folder {
+            Ok(folder) if folder.root == mailbox.root => folders.push(folder),
+            Ok(_) => {}
+            Err(error) => lost.push(error),
+        }
+        Ok(())
+    })?;
+    Ok(FolderTree::new(mailbox.root, folders))
+}
+
+/// The names from below `top` down to a folder; none for a folder that is not below it.
+fn names_below(tree: &FolderTree, folder: &Folder, top: FolderId) -> Option<Vec<String>> {
+    let mut names = Vec::new();
+    let mut at = folder;
+    for _ in 0..=DEPTH_MAX {
+        if at.id == top {
+            names.reverse();
+            return Some(names);
+        }
+        names.push(at.name.clone());
+        at = tree.get(at.parent?)?;
+    }
+    None
 }
 
 struct Export<'e, 'v, P: Pages + ?Sized> {
     view: &'e View<'v, P>,
     sink: MailSink,
     report: ExportReport,
-    failed: &'e mut dyn FnMut(&Folder, &EseError),
+    failed: &'e mut dyn FnMut(Option<&Folder>, &EseError),
 }
 
 impl<P: Pages + ?Sized> Export<'_, '_, P> {
+    fn fail(&mut self, folder: Option<&Folder>, error: &EseError) {
+        self.report.failed += 1;
+        (self.failed)(folder, error);
+    }
+
     fn folder(&mut self, folder: &Folder, path: &[String]) -> Result<(), ExportError> {
+        if folder.kind == FolderKind::Search {
+            return Ok(());
+        }
         let mut broken: Option<MailError> = None;
         let view = *self.view;
         view.each_item(folder.id, &mut |item| {
@@ -99,8 +141,7 @@ impl<P: Pages + ?Sized> Export<'_, '_, P> {
                 }
                 Err(error @ EseError::Io(_)) => Err(error),
                 Err(error) => {
-                    self.report.failed += 1;
-                    (self.failed)(folder, &error);
+                    self.fail(Some(folder), &error);
                     Ok(())
                 }
             }

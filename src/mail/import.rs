@@ -4,14 +4,17 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::{MailError, MailSource, SourceLimits, SourceMessage, promote, to_mapi};
-use crate::ese::error::{EseError, EseResult};
-use crate::mapi::{FolderId, InstanceId, SearchKey};
+use crate::ese::error::{EseError, EseResult, Refusal};
+use crate::mapi::{FolderId, InstanceId, MailboxGuid, Promoted, SearchKey};
 use crate::store::{
-    ATTACHMENT_ROWS_MAX, ItemId, Mailbox, MailboxProfile, StoreWriter, fresh_mailbox_guid,
+    ATTACHMENT_ROWS_MAX, ItemId, Mailbox, MailboxProfile, Role, StoreWriter, fresh_mailbox_guid,
+    split_path,
 };
 
 /// Changed pages are committed when they take so many bytes.
 const COMMIT_BYTES: usize = 64 << 20;
+/// Mail that would lie deeper is left out; readers of stores follow [`crate::store::DEPTH_MAX`] levels.
+const FOLDER_DEPTH_MAX: usize = 200;
 /// Share of the mail that clients would have submitted, in a mixed store: of 256. Source: exchange-store 7 (60 %).
 const MAPI_SHARE: u8 = 154;
 
@@ -48,6 +51,10 @@ pub struct ImportReport {
     pub items: u64,
     /// Mailboxes made.
     pub mailboxes_made: u64,
+    /// Folders made.
+    pub folders_made: u64,
+    /// Messages whose content the store had already, so that it was not stored again.
+    pub shared: u64,
     /// Messages stored in MAPI form.
     pub mapi: u64,
     /// Messages that the MAPI form cannot hold, stored as MIME.
@@ -63,8 +70,11 @@ pub struct ImportReport {
 pub struct Importer {
     writer: StoreWriter,
     mailboxes: Vec<Mailbox>,
-    folder: String,
+    /// The folder asked for, with a role in front.
+    top: Vec<String>,
     form: StoredForm,
+    limits: SourceLimits,
+    /// The folders of each source folder seen, one a mailbox.
     folders: HashMap<Vec<String>, Vec<FolderId>>,
     report: ImportReport,
 }
@@ -86,10 +96,7 @@ impl Importer {
         for name in names {
             let found = writer.view()?.find_mailbox(name);
             let mailbox = match found {
-                Err(error)
-                    if error.refusal() == Some(crate::ese::error::Refusal::NotFound)
-                        && name.parse::<crate::mapi::MailboxGuid>().is_err() =>
-                {
+                Err(error) if is_missing(&error) && name.parse::<MailboxGuid>().is_err() => {
                     report.mailboxes_made += 1;
                     writer.add_mailbox(&MailboxProfile::new(fresh_mailbox_guid(), name))?
                 }
@@ -99,8 +106,13 @@ impl Importer {
                 mailboxes.push(mailbox);
             }
         }
-        let folder = folder.to_owned();
-        Ok(Self { writer, mailboxes, folder, form, folders: HashMap::new(), report })
+        let (top, limits) = (with_role(folder), SourceLimits::default());
+        Ok(Self { writer, mailboxes, top, form, limits, folders: HashMap::new(), report })
+    }
+
+    /// Takes messages up to these bounds only.
+    pub fn set_limits(&mut self, limits: SourceLimits) {
+        self.limits = limits;
     }
 
     /// Imports a file, a Maildir, or a tree of them. What cannot be read is given to `failed`, and the rest goes on. `progress` is
@@ -114,7 +126,7 @@ impl Importer {
         failed: &mut dyn FnMut(&MailError),
         progress: &mut dyn FnMut(u64),
     ) -> EseResult<()> {
-        let mut source = match MailSource::open(path, SourceLimits::default()) {
+        let mut source = match MailSource::open(path, self.limits) {
             Ok(source) => source,
             Err(error) => {
                 self.report.failed += 1;
@@ -124,6 +136,10 @@ impl Importer {
         };
         for message in source.by_ref() {
             match message {
+                Ok(message) if self.top.len() + message.folder_path.len() > FOLDER_DEPTH_MAX => {
+                    self.report.failed += 1;
+                    failed(&MailError::TooDeep { path: message.origin, limit: FOLDER_DEPTH_MAX });
+                }
                 Ok(message) => {
                     self.add_message(&message)?;
                     progress(message.bytes.len() as u64);
@@ -141,14 +157,11 @@ impl Importer {
     fn add_message(&mut self, message: &SourceMessage) -> EseResult<()> {
         let folders = self.folders_of(&message.folder_path)?;
         let Some((first, others)) = folders.split_first() else { return Ok(()) };
-        let (id, promoted) = self.insert(*first, message)?;
+        let (instance, promoted) = self.insert(*first, message)?;
         let mut items = 1;
-        if !others.is_empty() {
-            let instance = self.instance_of(id)?;
-            for folder in others {
-                self.writer.insert_shared(*folder, &promoted, instance)?;
-                items += 1;
-            }
+        for folder in others {
+            self.writer.insert_shared(*folder, &promoted, instance)?;
+            items += 1;
         }
         self.report.messages += 1;
         self.report.items += items;
@@ -163,7 +176,7 @@ impl Importer {
         &mut self,
         folder: FolderId,
         message: &SourceMessage,
-    ) -> EseResult<(ItemId, crate::mapi::Promoted)> {
+    ) -> EseResult<(InstanceId, Promoted)> {
         let envelope = message.envelope();
         if self.form.is_mapi(SearchKey::of_mime(&message.bytes)) {
             let mail = to_mapi(&message.bytes, &envelope);
@@ -171,7 +184,7 @@ impl Importer {
                 match self.writer.insert_mapi(folder, &mail) {
                     Ok(id) => {
                         self.report.mapi += 1;
-                        return Ok((id, mail.promoted));
+                        return Ok((self.instance_of(id)?, mail.promoted));
                     }
                     // Attachments inside embedded mails have the same bound.
                     Err(EseError::Refused { .. }) => {}
@@ -181,8 +194,12 @@ impl Importer {
             self.report.fallbacks += 1;
         }
         let promoted = promote(&message.bytes, &envelope);
+        let known =
+            self.writer.view()?.contents_by_key(promoted.delivery_time, promoted.search_key)?;
         let id = self.writer.insert_mime(folder, &promoted, &message.bytes)?;
-        Ok((id, promoted))
+        let instance = self.instance_of(id)?;
+        self.report.shared += u64::from(known.iter().any(|content| content.instance == instance));
+        Ok((instance, promoted))
     }
 
     fn instance_of(&mut self, id: ItemId) -> EseResult<InstanceId> {
@@ -196,15 +213,32 @@ impl Importer {
         if let Some(known) = self.folders.get(path) {
             return Ok(known.clone());
         }
-        let below = path.iter().map(|name| name.replace('\\', "\\\\").replace('/', "\\/"));
-        let whole: Vec<String> = [self.folder.clone()].into_iter().chain(below).collect();
-        let whole = whole.join("/");
+        let whole: Vec<String> = self.top.iter().chain(path).map(|name| escaped(name)).collect();
         let mut folders = Vec::with_capacity(self.mailboxes.len());
-        for mailbox in &self.mailboxes {
-            folders.push(self.writer.ensure_folder(mailbox, &whole)?.id);
+        for place in 0..self.mailboxes.len() {
+            folders.extend(self.folder_of(place, &whole)?);
         }
         self.folders.insert(path.to_vec(), folders.clone());
         Ok(folders)
+    }
+
+    /// A folder of one mailbox; what is missing of its path is made and counted.
+    fn folder_of(&mut self, place: usize, whole: &[String]) -> EseResult<Option<FolderId>> {
+        let Some(mailbox) = self.mailboxes.get(place) else { return Ok(None) };
+        let mut found = None;
+        for levels in 1..=whole.len() {
+            let path = whole.get(..levels).unwrap_or_default().join("/");
+            let there = self.writer.view()?.folder_at(mailbox, &path);
+            let folder = match there {
+                Err(error) if is_missing(&error) && levels > 1 => {
+                    self.report.folders_made += 1;
+                    self.writer.ensure_folder(mailbox, &path)?
+                }
+                there => there?,
+            };
+            found = Some(folder.id);
+        }
+        Ok(found)
     }
 
     /// What was done so far.
@@ -225,4 +259,23 @@ impl Importer {
         self.writer.close()?;
         Ok(self.report)
     }
+}
+
+fn is_missing(error: &EseError) -> bool {
+    error.refusal() == Some(Refusal::NotFound)
+}
+
+/// A name as paths hold it.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\").replace('/', "\\/")
+}
+
+/// The names of a path, a role first, so that no folder of a source is taken for a role.
+fn with_role(path: &str) -> Vec<String> {
+    let mut names = split_path(path);
+    let is_role = |name: &String| name.len() > 1 && name.starts_with('#') && name.ends_with('#');
+    if !names.first().is_some_and(is_role) {
+        names.insert(0, format!("#{}#", Role::IpmSubtree.word()));
+    }
+    names
 }
