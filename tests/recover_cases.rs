@@ -440,3 +440,52 @@ fn an_item_keeps_its_ids_times_flags_and_categories() {
         assert_eq!((target.flag_status, &target.headers), (source.flag_status, &source.headers));
     });
 }
+
+/// Both stores go on from one backup: their counters give out the same numbers for different things.
+#[test]
+fn stores_that_went_on_from_one_backup_do_not_mix_up_their_ids() {
+    for path in PATHS {
+        let mut two = Two::new();
+        ours(&mut two).put("#inbox#", 1);
+        let volume = two.close();
+        for (from, to) in [("old.edb", "new.edb"), ("old.stm", "new.stm")] {
+            let bytes = volume.file_bytes(format!("/s/{from}")).unwrap();
+            store_support::overwrite(&volume, format!("/s/{to}"), &bytes);
+        }
+        let go_on = |store: &str, numbers: std::ops::Range<u32>| {
+            let mut writer = store_support::reopen_at(&volume, store);
+            // Nothing is made at the same moment in both.
+            writer.set_now(dialtone::mapi::FileTime(NOW.0 + i64::from(numbers.start)));
+            let mailbox = writer.view().unwrap().mailboxes().unwrap().remove(0);
+            let mut hand = recover_stage::Hand { writer: &mut writer, mailbox };
+            let ids: Vec<_> = numbers.clone().map(|number| hand.put("#inbox#", number)).collect();
+            let name = format!("Of {}", store.trim_start_matches("/s/"));
+            let folder = hand.folder(&name);
+            hand.put(&name, 50 + numbers.start);
+            writer.close().unwrap();
+            (ids, folder)
+        };
+        let (our_ids, our_folder) = go_on(SOURCE, 10..14);
+        let (their_ids, their_folder) = go_on(TARGET, 20..24);
+        assert_eq!((&our_ids, our_folder), (&their_ids, their_folder), "the same numbers");
+        for options in [merge(), options(Mode::CopyOverlay)] {
+            let report = run(&volume, &options, path, 2);
+            let is_first = options == merge();
+            let inserted = if is_first { 5 } else { 0 };
+            assert_eq!(report.counters.inserted, inserted, "{path:?}: {:?}", report.counters);
+            assert_eq!((report.counters.replaced, report.counters.scanned), (0, 6));
+        }
+        let mut found = inbox(&volume);
+        found.sort();
+        let all = [1, 10, 11, 12, 13, 20, 21, 22, 23];
+        assert_eq!(found, all.map(|number| format!("RE: Mail {number}")), "{path:?}");
+        for (name, number) in [("/Of old.edb", 60), ("/Of new.edb", 70)] {
+            let expected = [format!("RE: Mail {number}")];
+            assert_eq!(subjects(&volume, TARGET, name), expected, "{path:?}");
+        }
+        // What comes next gets numbers that neither store has given out.
+        let (next, _) = go_on(TARGET, 30..31);
+        let highest = our_ids.iter().map(|id| id.message.counter).max();
+        assert!(Some(next[0].message.counter) > highest, "{path:?}");
+    }
+}

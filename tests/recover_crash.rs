@@ -155,7 +155,9 @@ fn a_run_cut_anywhere_leaves_whole_items_and_can_be_repeated() {
         println!(
             "{mode:?} {path:?}: {cuts} cuts, {images} images, {looked} looked at, {states} states"
         );
-        assert!(looked > 20 && states > 2, "{looked}, {states}");
+        // How many commits workers make depends on their speed: at least before and after.
+        let least = if path == WritePath::Plain { 3 } else { 2 };
+        assert!(looked > 20 && states >= least, "{looked}, {states}");
     }
 }
 

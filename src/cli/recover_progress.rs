@@ -26,6 +26,7 @@ pub struct Teller<'t> {
     items: u64,
     bytes: u64,
     last_line: Instant,
+    is_kept: bool,
     failed: io::Result<()>,
 }
 
@@ -50,6 +51,7 @@ impl<'t> Teller<'t> {
             items: 0,
             bytes: 0,
             last_line: Instant::now(),
+            is_kept: false,
             failed: Ok(()),
         }
     }
@@ -62,7 +64,7 @@ impl<'t> Teller<'t> {
                 if let Some(bar) = &self.bar {
                     bar.set_length(*items);
                 }
-                self.folder.start(self.run);
+                return self.told(progress);
             }
             Progress::Items { items, bytes } => {
                 self.items += items;
@@ -78,6 +80,14 @@ impl<'t> Teller<'t> {
                 }
             }
         }
+        // Not before: a job that is refused leaves nothing behind.
+        if !std::mem::replace(&mut self.is_kept, true) {
+            self.folder.start(self.run);
+        }
+        self.told(progress);
+    }
+
+    fn told(&mut self, progress: &Progress<'_>) {
         if self.output.is_json() && self.failed.is_ok() {
             self.failed = self.line(progress);
         }

@@ -165,7 +165,6 @@ fn open_both(
 ) -> EseResult<(Store, Store, MailboxMatches)> {
     let source = open_source(volume, from, to, run)?;
     let target = Store::open(volume, to)?;
-    refuse_equal_stores(&source, &target)?;
     let matches = match_mailboxes(&source.view(), &target.view(), &options.mailboxes)?;
     Ok((source, target, matches))
 }
@@ -236,18 +235,6 @@ fn open_source(volume: &dyn Volume, from: &Path, to: &Path, run: &RunOptions) ->
         }
     }
     Ok(source)
-}
-
-/// A copy of a store under another name has its signature and its GUID. It may be a backup of the target, so only a copy that is
-/// at the very same change is refused: there is nothing to recover, and a mistake is likely.
-fn refuse_equal_stores(source: &Store, target: &Store) -> EseResult<()> {
-    let (ours, theirs) = (source.database().file().header(), target.database().file().header());
-    let is_copy = ours.sign_db() == theirs.sign_db() && source.path() == target.path();
-    if is_copy {
-        let reason = "source and target are the same store";
-        return Err(EseError::refused(Refusal::SameStore, reason).in_file(source.path()));
-    }
-    Ok(())
 }
 
 fn announce(pairs: &[MailboxPair], watch: Watch<'_>) {

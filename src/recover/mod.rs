@@ -1,8 +1,17 @@
-//! The recovery engine: which items of the source are in the target already, and what is to be done about each.
+//! The recovery engine: which items of the source are in the target already, what is to be done about each, and doing it.
 //!
-//! So far its core: pairing ([`mod@pair`]) and deciding ([`mod@decide`]). Both are pure: they see a few numbers of each item, never a
+//! Its core, pairing ([`mod@pair`]) and deciding ([`mod@decide`]), is pure: both see a few numbers of each item, never a
 //! store, and ask for fingerprints only where cheaper keys collide. So the plain and the parallel way of recovering, a dry
 //! run and a run, cannot disagree. Source: recover-semantics 5, 6, 8, 14.
+//!
+//! | files | what they are for |
+//! |---|---|
+//! | `job`, `space`, `out`, `options` | a recovery from beginning to end, what it is asked for, what is refused before it starts |
+//! | `select`, `folders`, `hierarchy`, `filter` | which mailbox and folder goes where |
+//! | `gather`, `pair`, `item`, `decide`, `planner`, `plan` | the plan of one mailbox |
+//! | `plain`, `pipeline` | two ways of writing it: item by item, and by whole pages that several threads build |
+//! | `place`, `share`, `partial` | what an item becomes in the target; contents that are there already; mails saved in part |
+//! | `verify`, `report`, `counters` | reading back what was written; what is told of it |
 
 pub mod counters;
 pub mod decide;

@@ -20,6 +20,12 @@ const PART_BYTES: usize = 1 << 20;
 /// meanwhile; [`EseError::Io`].
 pub fn copy_store(volume: &Arc<dyn Volume>, store: &Path, copy: &Path) -> EseResult<()> {
     let (stm, stm_copy) = (stm_path(store), stm_path(copy));
+    let (draft, stm_draft) = (part_path(copy), part_path(&stm_copy));
+    // A copy that was interrupted between its two last steps has one file under its name.
+    let is_leftover = !volume.exists(copy)? && volume.exists(&draft)?;
+    if is_leftover && volume.exists(&stm_copy)? {
+        volume.remove(&stm_copy)?;
+    }
     for path in [copy, &stm_copy] {
         if volume.exists(path)? {
             let reason = "the file exists already; choose another name, or remove it first";
@@ -27,7 +33,6 @@ pub fn copy_store(volume: &Arc<dyn Volume>, store: &Path, copy: &Path) -> EseRes
         }
     }
     let dbtime = closed_at(volume, store)?;
-    let (draft, stm_draft) = (part_path(copy), part_path(&stm_copy));
     let drafts = [(&stm, &stm_draft), (&store.to_path_buf(), &draft)];
     for (from, to) in drafts {
         copy_file(&**volume, from, to)?;
@@ -38,6 +43,8 @@ pub fn copy_store(volume: &Arc<dyn Volume>, store: &Path, copy: &Path) -> EseRes
         }
         return Err(dirty(store, "the store was written while it was copied"));
     }
+    // Both drafts are there before either gets its name, so that a copy that was interrupted is known as one.
+    volume.sync_parent(&draft)?;
     for (from, to) in [(&*stm_draft, &*stm_copy), (&*draft, copy)] {
         volume.rename(from, to)?;
         volume.sync_parent(to)?;

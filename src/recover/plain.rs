@@ -2,7 +2,7 @@
 //! it falls back on.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::job::{Job, Progress, Watch};
 use super::partial;
@@ -15,6 +15,9 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
 use crate::mapi::{FolderId, InstanceId};
 use crate::store::{Item, ItemId, JobRow, LostAttachment, ParcelMaps, StoreWriter, View};
+
+/// The longest time between two commits.
+const COMMIT_EVERY: Duration = Duration::from_secs(5);
 
 /// Runs a job.
 ///
@@ -46,6 +49,7 @@ pub(super) struct Plain<'j> {
     /// Contents that several items hold, once they are copied.
     copied: HashMap<InstanceId, InstanceId>,
     written_bytes: u64,
+    last_commit: Instant,
     pub(super) commits: u64,
 }
 
@@ -78,6 +82,7 @@ impl<'j> Plain<'j> {
             replicas,
             copied: HashMap::new(),
             written_bytes: 0,
+            last_commit: Instant::now(),
             commits: 0,
         })
     }
@@ -242,11 +247,13 @@ impl<'j> Plain<'j> {
         let run = self.job.run;
         self.written_bytes >= run.commit_bytes
             || self.writer.dirty_bytes() as u64 >= run.memory_bytes / 4
+            || self.last_commit.elapsed() >= COMMIT_EVERY
     }
 
     pub(super) fn commit(&mut self) -> EseResult<()> {
         self.writer.commit()?;
         self.written_bytes = 0;
+        self.last_commit = Instant::now();
         self.commits += 1;
         Ok(())
     }

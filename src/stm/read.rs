@@ -39,7 +39,9 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
         owner: &Owner,
         sink: &mut dyn FnMut(&[u8]) -> EseResult<()>,
     ) -> EseResult<()> {
-        let mut buffer = vec![0; OWNER_ROW_PAGES as usize * PAGE_BYTES];
+        // Most streams are short: a buffer for the longest piece would cost more than reading them.
+        let pages = info.runs().iter().map(|run| run.count().min(OWNER_ROW_PAGES)).max();
+        let mut buffer = vec![0; pages.unwrap_or(0) as usize * PAGE_BYTES];
         let mut left_bytes = info.len_bytes();
         for run in info.runs() {
             for piece in run.pieces(OWNER_ROW_PAGES) {

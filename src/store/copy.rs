@@ -15,11 +15,11 @@ use crate::stm::{Cell, Draft, NamedTable};
 
 use super::scan::VALUE_CAP_BYTES;
 
-/// Which column of the source each column of the target comes from.
+/// Which column of the target each column of the source goes to.
 #[derive(Debug, Clone)]
 pub struct RowMap {
-    /// For each column of the target, the place of its column in the source.
-    from: Vec<Option<usize>>,
+    /// For each column of the source, the place of its column in the target.
+    to: Vec<Option<usize>>,
     /// Columns of the source that the target does not have.
     left: Vec<String>,
 }
@@ -31,19 +31,19 @@ impl RowMap {
         target: &NamedTable,
         name_of: &dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        let mut from = vec![None; target.def().columns.len()];
+        let mut to = Vec::with_capacity(source.def().columns.len());
         let mut left = Vec::new();
-        for (place, column) in source.def().columns.iter().enumerate() {
+        for column in &source.def().columns {
             let name = name_of(&column.name);
             let fits =
                 |other: &ColumnDef| name.as_ref() == Some(&other.name) && can_hold(other, column);
             let found = target.def().columns.iter().position(fits);
-            match found.and_then(|found| from.get_mut(found)) {
-                Some(slot) => *slot = Some(place),
-                None => left.push(column.name.clone()),
+            if found.is_none() {
+                left.push(column.name.clone());
             }
+            to.push(found);
         }
-        Self { from, left }
+        Self { to, left }
     }
 
     /// Columns of the source that the target does not have: what stands in them is not copied.
@@ -63,12 +63,10 @@ impl RowMap {
         copy: &mut dyn FnMut(Lid) -> EseResult<Cell<'r>>,
         draft: &mut Draft<'_, 'r>,
     ) -> EseResult<()> {
-        for (place, from) in self.from.iter().enumerate() {
-            let Some(column) = from.and_then(|from| source.def().columns.get(from)) else {
-                continue;
-            };
-            let cell = match row.get(column)? {
-                FieldValues::Null | FieldValues::Default => continue,
+        source.each_value(row, &mut |at, column, found| {
+            let Some(place) = self.to.get(at).copied().flatten() else { return Ok(()) };
+            let cell = match found {
+                FieldValues::Null | FieldValues::Default => return Ok(()),
                 FieldValues::One(Stored::Separated(lid)) => copy(lid)?,
                 FieldValues::One(stored) => Cell::One(plain(column, stored, values)?),
                 many @ FieldValues::Many(_) => {
@@ -77,8 +75,8 @@ impl RowMap {
                 }
             };
             draft.set_at(place, cell);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -234,6 +234,29 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Ok(property.map(|property| name(property).into()))
     }
 
+    /// Columns in the order of their lasting names, given in that of their names here.
+    fn lasting<'t, 'r>(
+        &self,
+        columns: Vec<(usize, &'t ColumnDef, FieldValues<'r>)>,
+    ) -> EseResult<Vec<(Cow<'t, str>, &'t ColumnDef, FieldValues<'r>)>> {
+        let mut lasting = Vec::with_capacity(columns.len());
+        let mut has_named = false;
+        for (_, column, values) in columns {
+            let is_named = is_named(&column.name);
+            has_named |= is_named;
+            let name = if is_named {
+                self.lasting_name(&column.name)?
+            } else {
+                Some(column.name.as_str().into())
+            };
+            lasting.extend(name.map(|name| (name, column, values)));
+        }
+        if has_named {
+            lasting.sort_by(|a, b| a.0.cmp(&b.0));
+        }
+        Ok(lasting)
+    }
+
     /// Adds all columns of a row but those that name ids, in the order of the names.
     fn sum_row<T>(
         &self,
@@ -253,27 +276,15 @@ impl<P: Pages + ?Sized> View<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
-        let mut columns: Vec<(Cow<'_, str>, &ColumnDef)> = Vec::with_capacity(64);
-        let mut has_named = false;
-        for column in table.columns_by_name() {
-            let is_empty = matches!(row.get(column)?, FieldValues::Null | FieldValues::Default);
-            if is_empty || left_out.contains(&column.name.as_str()) {
-                continue;
+        let mut columns = Vec::with_capacity(64);
+        table.each_value(&row, &mut |at, column, values| {
+            if !left_out.contains(&column.name.as_str()) {
+                columns.push((table.rank(at), column, values));
             }
-            let is_named = is_named(&column.name);
-            has_named |= is_named;
-            let name = if is_named {
-                self.lasting_name(&column.name)?
-            } else {
-                Some(column.name.as_str().into())
-            };
-            columns.extend(name.map(|name| (name, column)));
-        }
-        if has_named {
-            columns.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        }
-        for (name, column) in columns {
-            let values = row.get(column)?;
+            Ok(())
+        })?;
+        columns.sort_unstable_by_key(|(rank, ..)| *rank);
+        for (name, column, values) in self.lasting(columns)? {
             summing.add(name.as_bytes());
             for stored in values.iter() {
                 // Between values, so that no two lists of values look alike.

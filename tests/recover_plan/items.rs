@@ -276,6 +276,13 @@ fn one_mail_in_two_forms_is_one_mail() {
 
 #[test]
 fn ids_are_kept_where_they_are_free_in_the_whole_mailbox() {
+    // In a large target single ids are looked for; a small one is read.
+    for others in [0, 600] {
+        ids_beside(others);
+    }
+}
+
+fn ids_beside(others: u32) {
     let two = Two::new();
     let (ours_then, theirs_then) = (two.ours.clone(), two.ours.clone());
     let volume = two.close();
@@ -286,7 +293,17 @@ fn ids_are_kept_where_they_are_free_in_the_whole_mailbox() {
     let taken = ours(&mut two).put("#inbox#", 1);
     let other = theirs(&mut two).put("#drafts#", 50);
     assert_eq!(taken.message, other.message);
-    let free = ours(&mut two).put("#inbox#", 2);
+    for number in 0..others {
+        theirs(&mut two).put("#sent_items#", 100 + number);
+    }
+    let free = loop {
+        // Beyond the numbers that the target has issued by now.
+        let free = ours(&mut two).put("#inbox#", 2);
+        if free.message.counter.get() > other.message.counter.get() + 2 * u64::from(others) {
+            break free;
+        }
+        two.source.delete_item(free).unwrap();
+    };
     // Damage: another folder has an item of the same id.
     let mut source = ours(&mut two);
     let item = source.writer.view().unwrap().item(free).unwrap().unwrap();

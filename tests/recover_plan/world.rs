@@ -127,11 +127,17 @@ fn assert_sums(plan: &MailboxPlan) {
     assert_eq!(new.count() as u64, side.folders_created);
 }
 
-/// Runs the job and plans again: a second run has nothing to do (Z1). Answers the first plan.
-pub fn run_twice(volume: &MemoryVolume, options: &Options) -> MailboxPlan {
+/// Runs the job: what is done is what was planned.
+pub fn run_once(volume: &MemoryVolume, options: &Options) -> MailboxPlan {
     let first = plan(volume, options);
     let report = run(volume, options, WritePath::Plain, 1);
     assert_eq!(report.counters, first.counters, "what is done is what was planned");
+    first
+}
+
+/// Runs the job and plans again: a second run has nothing to do (Z1). Answers the first plan.
+pub fn run_twice(volume: &MemoryVolume, options: &Options) -> MailboxPlan {
+    let first = run_once(volume, options);
     let second = plan(volume, options);
     assert_eq!(second.writes, [], "{:#?}", second.folders);
     assert_eq!(second.counters.scanned, first.counters.scanned);
