@@ -21,6 +21,8 @@ mod support;
 #[path = "recover_stage/tamper.rs"]
 #[allow(dead_code)] // written for another program
 mod tamper;
+#[path = "import_export/unpack.rs"]
+mod unpack;
 
 #[path = "mail_files/support.rs"]
 mod files;

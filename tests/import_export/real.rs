@@ -1,31 +1,17 @@
 //! All real mail into three mailboxes of one store, and out again.
 
-use std::fs;
-use std::path::Path;
-
 use dialtone::mail::{MailFormat, SourceMessage, StoredForm};
 
 use crate::files::{read_all, real_files};
 use crate::stage::{assert_clean, assert_same, export, import, kept};
 use crate::store_support::create;
-
-/// Writes files below a directory, one directory an archive.
-fn unpack(files: &[(String, Vec<u8>)], root: &Path) {
-    for (at, (name, bytes)) in files.iter().enumerate() {
-        // Names of our own: some of the archives' differ in case only.
-        let archive = name.split(".tar").next().unwrap();
-        let extension = name.rsplit('.').next().unwrap();
-        let path = root.join(archive).join(format!("{at:05}.{extension}"));
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-    }
-}
+use crate::unpack::unpack;
 
 #[test]
 fn real_mail_comes_back_from_three_mailboxes() {
     let Some(files) = real_files() else { return };
     let tree = tempfile::tempdir().unwrap();
-    unpack(&files, tree.path());
+    unpack(&files, tree.path(), 1);
     let messages: Vec<SourceMessage> = read_all(tree.path());
     let (volume, writer) = create(1);
     let (writer, first) = import(writer, &["Ann", "Bob"], "#inbox#", StoredForm::Mime, tree.path());
