@@ -202,10 +202,11 @@ impl Importer {
         if self.form.is_mapi(SearchKey::of_mime(&message.bytes)) {
             let mail = to_mapi(&message.bytes, &envelope);
             if mail.attachments.len() <= ATTACHMENT_ROWS_MAX {
+                let known = self.known(&mail.promoted)?;
                 match self.writer.insert_mapi(folder, &mail) {
                     Ok(id) => {
                         self.report.mapi += 1;
-                        return Ok((self.instance_of(id)?, mail.promoted));
+                        return Ok((self.instance_of(id, &known)?, mail.promoted));
                     }
                     // Attachments inside embedded mails have the same bound.
                     Err(EseError::Refused { .. }) => {}
@@ -215,18 +216,24 @@ impl Importer {
             self.report.fallbacks += 1;
         }
         let promoted = promote(&message.bytes, &envelope);
-        let known =
-            self.writer.view()?.contents_by_key(promoted.delivery_time, promoted.search_key)?;
+        let known = self.known(&promoted)?;
         let id = self.writer.insert_mime(folder, &promoted, &message.bytes)?;
-        let instance = self.instance_of(id)?;
-        self.report.shared += u64::from(known.iter().any(|content| content.instance == instance));
-        Ok((instance, promoted))
+        Ok((self.instance_of(id, &known)?, promoted))
     }
 
-    fn instance_of(&mut self, id: ItemId) -> EseResult<InstanceId> {
+    /// The contents that may be this mail's.
+    fn known(&mut self, mail: &Promoted) -> EseResult<Vec<InstanceId>> {
+        let found = self.writer.view()?.contents_by_key(mail.delivery_time, mail.search_key)?;
+        Ok(found.iter().map(|content| content.instance).collect())
+    }
+
+    /// The content of a new item; counted as shared when it is one of those known before.
+    fn instance_of(&mut self, id: ItemId, known: &[InstanceId]) -> EseResult<InstanceId> {
         let item = self.writer.view()?.item(id)?;
         let lost = || EseError::corrupt_bytes("an item that was just made is not there");
-        item.map(|item| item.instance).ok_or_else(lost)
+        let instance = item.map(|item| item.instance).ok_or_else(lost)?;
+        self.report.shared += u64::from(known.contains(&instance));
+        Ok(instance)
     }
 
     /// The folder of each mailbox for mail that lies in this folder of the source.

@@ -1,6 +1,6 @@
 //! What goes in as MIME comes out byte for byte, in its folder and with its flags, whatever the formats are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -93,7 +93,7 @@ fn every_set_of_flags_survives_maildir_and_mbox_in_both_forms() {
     let source = tempfile::tempdir().unwrap();
     maildir_of_all_flags(source.path());
     let expected = flags_of(source.path());
-    assert_eq!(expected.values().collect::<std::collections::BTreeSet<_>>().len(), 64);
+    assert_eq!(expected.values().collect::<BTreeSet<_>>().len(), 64);
     for form in [StoredForm::Mime, StoredForm::Mapi] {
         let (volume, _) = store_of(&["Ann", "Bob"], form, source.path());
         assert_clean(&volume);
@@ -135,18 +135,19 @@ fn an_mbox_of_an_import_of_an_mbox_is_the_same_file() {
 
 #[test]
 fn a_second_import_adds_items_and_shares_their_contents() {
-    let (volume, first) = store_of(&["Ann"], StoredForm::Mime, &fixtures());
-    let before: std::collections::BTreeSet<_> =
-        instances(&open(&volume), "Ann").into_iter().collect();
-    assert_eq!(before.len() as u64 + first.shared, first.messages);
-    let (writer, second) =
-        import(reopen(&volume), &["Ann"], "#inbox#", StoredForm::Mime, &fixtures());
-    writer.close().unwrap();
-    assert_eq!((second.shared, second.messages), (first.messages, first.messages));
-    let after = instances(&open(&volume), "Ann");
-    assert_eq!(after.len() as u64, 2 * first.messages);
-    assert_eq!(after.into_iter().collect::<std::collections::BTreeSet<_>>(), before);
-    assert_clean(&volume);
+    for form in [StoredForm::Mime, StoredForm::Mapi, StoredForm::Mixed] {
+        let (volume, first) = store_of(&["Ann"], form, &fixtures());
+        let before: BTreeSet<_> = instances(&open(&volume), "Ann").into_iter().collect();
+        assert_eq!(before.len() as u64 + first.shared, first.messages, "{form:?}");
+        let (writer, second) = import(reopen(&volume), &["Ann"], "#inbox#", form, &fixtures());
+        writer.close().unwrap();
+        assert_eq!((second.messages, second.mapi), (first.messages, first.mapi), "{form:?}");
+        assert_eq!(second.shared, first.messages, "{form:?}");
+        let after = instances(&open(&volume), "Ann");
+        assert_eq!(after.len() as u64, 2 * first.messages, "{form:?}");
+        assert_eq!(after.into_iter().collect::<BTreeSet<_>>(), before, "{form:?}");
+        assert_clean(&volume);
+    }
 }
 
 #[test]
