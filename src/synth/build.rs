@@ -61,7 +61,7 @@ pub fn build(
     writer.set_now(FileTime::from_unix_seconds(FIRST_DAY));
     let mut builder = Builder {
         synth,
-        shape: synth.profile.shape(),
+        shape: synth.shape(),
         writer,
         folders: Vec::new(),
         report: SynthReport::default(),
@@ -69,9 +69,7 @@ pub fn build(
     for number in 0..synth.mailboxes {
         builder.add_mailbox(number)?;
     }
-    for (number, budget_bytes) in (0u32..).zip(synth.budgets()) {
-        builder.fill_mailbox(number, budget_bytes, progress)?;
-    }
+    builder.fill(progress)?;
     builder.writer.close()?;
     Ok(builder.report)
 }
@@ -113,12 +111,27 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// Each mailbox gets its part of what the ones before have left, so that no mailbox's last item counts twice.
+    fn fill(&mut self, progress: &mut dyn FnMut(u64)) -> EseResult<()> {
+        let weights = self.synth.weights();
+        let mut left_bytes = self.synth.budget_bytes();
+        let mut left_weight: f64 = weights.iter().sum();
+        for (number, weight) in (0u32..).zip(weights) {
+            let share = (weight / left_weight).min(1.0);
+            let budget_bytes = (left_bytes as f64 * share) as u64;
+            let spent_bytes = self.fill_mailbox(number, budget_bytes, progress)?;
+            left_bytes = left_bytes.saturating_sub(spent_bytes);
+            left_weight -= weight;
+        }
+        Ok(())
+    }
+
     fn fill_mailbox(
         &mut self,
         mailbox: u32,
         budget_bytes: u64,
         progress: &mut dyn FnMut(u64),
-    ) -> EseResult<()> {
+    ) -> EseResult<u64> {
         let mut spent = 0;
         let mut number = 0;
         while spent < budget_bytes || number < self.synth.least_items() {
@@ -135,7 +148,7 @@ impl Builder<'_> {
                 self.writer.commit()?;
             }
         }
-        Ok(())
+        Ok(spent)
     }
 
     fn folder(&self, mailbox: u32, place: usize) -> FolderId {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::profile::{ATTACHMENT_MAX, Kind, Shape};
+use super::profile::{Kind, Shape};
 use super::random::Random;
 use super::words::{Charset, LINE_BYTES, WORDS, base64, name, noise, quoted_printable, words};
 use crate::mapi::FileTime;
@@ -186,7 +186,7 @@ fn attachment_sizes(shape: &Shape, random: &mut Random) -> Vec<usize> {
     };
     let (median, sigma) = shape.attachment;
     (0..count)
-        .map(|_| random.log_normal(median, sigma).clamp(1.0, ATTACHMENT_MAX) as usize)
+        .map(|_| random.log_normal(median, sigma).clamp(1.0, shape.attachment_max) as usize)
         .collect()
 }
 

@@ -30,7 +30,7 @@ pub use profile::{Profile, Twin};
 pub struct Synth {
     /// Number of mailboxes.
     pub mailboxes: u32,
-    /// Size of the finished pair of files in bytes, within a tenth.
+    /// Size of the finished pair of files in bytes: within a tenth from 20 MB on. Files grow in steps, and smaller stores show them.
     pub size_bytes: u64,
     /// Where everything comes from.
     pub seed: u64,

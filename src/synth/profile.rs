@@ -27,14 +27,14 @@ pub(super) struct Shape {
     pub with_attachments: f64,
     /// Median and spread of an attachment in bytes.
     pub attachment: (f64, f64),
+    /// Longest attachment in bytes.
+    pub attachment_max: f64,
     /// Share of messages with an HTML body.
     pub html: f64,
     /// Share that is held as MIME; the rest in MAPI form.
     pub mime: f64,
 }
 
-/// Longest attachment in bytes.
-pub(super) const ATTACHMENT_MAX: f64 = 25e6;
 /// Share of messages that others hold, too.
 pub(super) const SHARED: f64 = 0.10;
 /// Share of those that one more holds, too: three others on average, 1.3 items to a message.
@@ -103,6 +103,7 @@ impl Profile {
             body: (3_000.0, 1.0),
             with_attachments: 0.075,
             attachment: (40_000.0, 1.6),
+            attachment_max: 25e6,
             html: 0.2,
             mime: 0.4,
         };

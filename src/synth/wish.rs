@@ -15,10 +15,18 @@ use crate::mapi::{FileTime, ItemFlags};
 pub(super) const FIRST_DAY: i64 = 1_041_811_200;
 /// Seconds between two mails of a mailbox, about.
 const STEP_SECONDS: u64 = 1_800;
-/// What an item costs beside its bytes: rows and index entries.
-const ROW_BYTES: u64 = 2_600;
+// What things cost, fitted to stores of four profiles and four sizes; trees take space in steps, so a single store may be some
+// per cent off.
+/// Row and index entries of an item.
+const ROW_BYTES: u64 = 1_600;
 /// Empty store, folders of one mailbox.
-const BASE_BYTES: (u64, u64) = (3 << 20, 24_000);
+const BASE_BYTES: (u64, u64) = (500_000, 30_000);
+/// From the first size on the steps weigh less, until the store is larger by the second.
+const STEPS_WEIGH: (u64, u64) = (200_000_000, 800_000_000);
+/// Headers and text in MAPI form, for ten bytes of MIME: UTF-16, and long values that fill their pages badly.
+const TEXT_TENTHS: u64 = 36;
+/// Attachments, for a hundred bytes of base64.
+const ATTACHED_HUNDREDTHS: u64 = 78;
 /// Mails of a thread that are looked back to.
 const THREAD_MAX: usize = 20;
 /// Other holders of a message at the most.
@@ -57,15 +65,28 @@ pub(super) struct Wish {
 }
 
 impl Synth {
-    /// Bytes of each mailbox: a few are much larger than most.
-    pub(super) fn budgets(&self) -> Vec<u64> {
+    /// How large the mailboxes are beside each other: a few are much larger than most.
+    pub(super) fn weights(&self) -> Vec<f64> {
         let mut random = Random::of(&[self.seed, OF_SIZES]);
-        let count = u64::from(self.mailboxes);
-        let weights: Vec<f64> =
-            (0..count).map(|_| random.log_normal(1.0, MAILBOX_SIGMA).clamp(0.05, 20.0)).collect();
-        let sum: f64 = weights.iter().sum();
-        let all = self.size_bytes.saturating_sub(BASE_BYTES.0 + BASE_BYTES.1 * count);
-        weights.iter().map(|weight| (all as f64 * weight / sum) as u64).collect()
+        (0..self.mailboxes)
+            .map(|_| random.log_normal(1.0, MAILBOX_SIGMA).clamp(0.05, 20.0))
+            .collect()
+    }
+
+    /// Bytes for all items together.
+    pub(super) fn budget_bytes(&self) -> u64 {
+        let empty = BASE_BYTES.0 + BASE_BYTES.1 * u64::from(self.mailboxes);
+        let left = self.size_bytes.saturating_sub(empty);
+        // The steps are bounded, so they weigh less in a large store: up to 6 % are left for more mail.
+        let largeness = self.size_bytes.saturating_sub(STEPS_WEIGH.0).min(STEPS_WEIGH.1);
+        left + (left as f64 * 0.06 * largeness as f64 / STEPS_WEIGH.1 as f64) as u64
+    }
+
+    /// The shape of the store's mail. One attachment never is a large part of a small store: sizes would be a matter of luck.
+    pub(super) fn shape(&self) -> Shape {
+        let shape = self.profile.shape();
+        let largest = (self.size_bytes / 100) as f64;
+        Shape { attachment_max: shape.attachment_max.min(largest).max(1.0), ..shape }
     }
 
     /// Items that a mailbox has whatever its size, so that the odd ones are there.
@@ -213,12 +234,10 @@ pub(super) fn cost_of(wish: &Wish, mail: &Mail) -> u64 {
     const PAGE: u64 = 4096;
     let bytes = mail.bytes.len() as u64;
     let content = if wish.is_mapi {
-        // Attachments lose a quarter when base64 is undone; text doubles as UTF-16.
         let attached = mail.attached_bytes as u64;
-        attached * 3 / 4 + (bytes - attached) * 2
+        attached * ATTACHED_HUNDREDTHS / 100 + (bytes - attached) * TEXT_TENTHS / 10
     } else {
         bytes.div_ceil(PAGE) * PAGE
     };
-    // Pages of trees that grow by single inserts are not full.
-    (content + ROW_BYTES + wish.others.len() as u64 * (ROW_BYTES / 2)) * 5 / 4
+    content + ROW_BYTES * (1 + wish.others.len() as u64)
 }
