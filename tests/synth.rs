@@ -148,8 +148,11 @@ fn what_a_twin_has_in_common_is_what_a_merge_finds() {
     assert_eq!(counters.replaced, 0, "what was edited is newer in the twin");
 }
 
-/// Each item of a store with the role of its folder and its content.
-fn each(store: &Store, visit: &mut dyn FnMut(Option<Role>, &Item, &Content, Option<Vec<u8>>)) {
+/// The role of an item's folder, the item, its content, its MIME.
+type Visit<'v> = &'v mut dyn FnMut(Option<Role>, &Item, &Content, Option<Vec<u8>>);
+
+/// Goes through the items of a store.
+fn each(store: &Store, visit: Visit<'_>) {
     let view = store.view();
     for mailbox in view.mailboxes().unwrap() {
         let roles = view.roles(&mailbox).unwrap();
