@@ -21,7 +21,7 @@ pub struct Options {
     /// Number of mailboxes
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     mailboxes: u32,
-    /// Size of the two files together, for example 4GB
+    /// Size of the two files together, for example 4GB; met within a tenth from 20MB on
     #[arg(long, value_parser = parse_size)]
     size: u64,
     /// The same seed gives the same store
@@ -30,8 +30,9 @@ pub struct Options {
     /// The shape of mail
     #[arg(long, value_enum, default_value = "2003")]
     profile: ProfileArgument,
-    /// Make the twin of the store that the other arguments describe: shares of its items in per cent, for example
-    /// same=90,moved=3,edited=2,new=5; the rest is deleted
+    /// Make the twin of the store that the other arguments describe: the same mailboxes and, of its items, these shares in per
+    /// cent, for example same=90,moved=3,edited=2,new=5; the rest is deleted. Mailboxes, size, seed and profile must be those
+    /// that the first store was made with
     #[arg(long, value_name = "SHARES", value_parser = parse_twin)]
     twin: Option<Twin>,
     /// Another seed makes another choice of those

@@ -8,13 +8,19 @@
 //! |---|---|
 //! | `random` | numbers from a seed, and the distributions drawn from them |
 //! | `profile` | how large and how many: the shape of an age |
+//! | `words` | what mails are written with: words, names, character sets |
 //! | `message` | one mail |
+//! | `odd` | the mails that are rare |
+//! | `wish` | which items a mailbox has, and how many |
 //! | `build` | the store |
 
 mod build;
 mod message;
+mod odd;
 mod profile;
 mod random;
+mod wish;
+mod words;
 
 pub use build::{SynthReport, build};
 pub use profile::{Profile, Twin};
@@ -24,7 +30,7 @@ pub use profile::{Profile, Twin};
 pub struct Synth {
     /// Number of mailboxes.
     pub mailboxes: u32,
-    /// Size of the finished pair of files in bytes, within a tenth.
+    /// Size of the finished pair of files in bytes: within a tenth from 20 MB on. Files grow in steps, and smaller stores show them.
     pub size_bytes: u64,
     /// Where everything comes from.
     pub seed: u64,
