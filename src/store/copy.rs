@@ -11,9 +11,11 @@ use crate::ese::table::long_value::LvReader;
 use crate::ese::table::record::{FieldValues, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::txn::Pages;
-use crate::stm::{Cell, Draft, NamedTable};
+use crate::mapi::InstanceId;
+use crate::stm::{Cell, Draft, NamedTable, SlvInfo};
 
 use super::scan::VALUE_CAP_BYTES;
+use super::schema::columns as col;
 
 /// Which column of the target each column of the source goes to.
 #[derive(Debug, Clone)]
@@ -128,5 +130,64 @@ pub(crate) fn with_row<P: Pages + ?Sized, T>(
     match rows.row()? {
         Some(row) => visit(&row, &long_values).map(Some),
         None => Ok(None),
+    }
+}
+
+/// Mails inside mails that are followed.
+const DEPTH_MAX: usize = 32;
+
+/// Refuses to follow mails inside mails for ever.
+pub(crate) fn check_depth(instance: InstanceId, depth: usize) -> EseResult<()> {
+    if depth <= DEPTH_MAX {
+        return Ok(());
+    }
+    let reason = format!("mails inside mails, more than {DEPTH_MAX} deep: a cycle");
+    Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")))
+}
+
+/// Gives the copy of a content row what is its own: id, references (live and soft), places of its stream and attachments.
+pub(crate) fn own_content(
+    draft: &mut Draft<'_, '_>,
+    new: InstanceId,
+    (live, soft): (i32, i32),
+    stream: Option<&SlvInfo>,
+    attachments: &[InstanceId],
+) {
+    draft
+        .bytes(col::INSTANCE, new.to_store().to_vec())
+        .i32(col::REFERENCES, live)
+        .i32(col::SOFT_REFERENCES, soft);
+    if let Some(stream) = stream {
+        draft.bytes(col::STREAM, stream.encode());
+    }
+    if !attachments.is_empty() {
+        let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
+        draft.set(col::ATTACHMENTS, Cell::Many(ids.collect()));
+    }
+}
+
+/// Gives the copy of an attachment row what is its own.
+pub(crate) fn own_attachment(
+    draft: &mut Draft<'_, '_>,
+    new: InstanceId,
+    embedded: Option<InstanceId>,
+    stream: Option<&SlvInfo>,
+) {
+    draft
+        .bytes(col::ATTACHMENT, new.to_store().to_vec())
+        .i32(col::ATTACHMENT_REFERENCES, 1)
+        .i32(col::ATTACHMENT_SOFT_REFERENCES, 0);
+    if let Some(embedded) = embedded {
+        draft.bytes(col::EMBEDDED, embedded.to_store().to_vec());
+    }
+    if let Some(stream) = stream {
+        draft.bytes(col::DATA_STREAM, stream.encode());
+    }
+}
+
+/// Empties the columns of an item's copy that have a value of its own there, or none.
+pub(crate) fn clear_own(draft: &mut Draft<'_, '_>) {
+    for own in [col::READ_CHANGE, col::CHANGE_KEY, col::PCL, col::SOURCE_KEY, col::DELETED_ON] {
+        draft.set(own, Cell::Empty);
     }
 }

@@ -15,12 +15,11 @@ use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
 use super::content::{Attachment, Content, ContentLinks};
+use super::copy::check_depth;
 use super::names::read_named;
 use super::schema::columns as col;
 use super::view::View;
 
-/// Mails inside mails that are followed.
-const DEPTH_MAX: usize = 32;
 /// Rows that one content may consist of: mails that hold the same mails again and again grow beyond any bound.
 const ROWS_MAX: u32 = 100_000;
 
@@ -147,10 +146,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
         depth: usize,
         summing: &mut Summing,
     ) -> EseResult<()> {
-        if depth > DEPTH_MAX {
-            let reason = format!("mails inside mails, more than {DEPTH_MAX} deep: a cycle");
-            return Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")));
-        }
+        check_depth(instance, depth)?;
         summing.sum.contents += 1;
         if summing.sum.contents + summing.sum.attachments > ROWS_MAX {
             let found = u64::from(ROWS_MAX) + 1;

@@ -3,7 +3,7 @@
 //! Everything of a content is read before the first change, by [`View::content_sum`], so that damage in the source does not end the
 //! writer. [`super::parcel`] does the same for many mails at once; both give the same rows.
 
-use crate::ese::error::{EseError, EseResult};
+use crate::ese::error::EseResult;
 use crate::ese::table::column::Lid;
 use crate::ese::table::long_value::LvReader;
 use crate::ese::txn::Pages;
@@ -12,19 +12,14 @@ use crate::stm::{AheadStreams, Cell, Draft, NamedTable, Owner, SlvInfo};
 
 use super::StoreWriter;
 use super::parcel::ParcelMaps;
-use crate::store::copy::{RowMap, with_row};
+use crate::store::copy::{RowMap, check_depth, clear_own, own_attachment, own_content, with_row};
 use crate::store::item::{Item, ItemId};
 use crate::store::schema::columns as col;
 use crate::store::sum::LostAttachment;
 use crate::store::view::{View, owner_of};
 
-/// Mails inside mails that are copied.
-const DEPTH_MAX: usize = 32;
 /// Longest value that is copied.
 const VALUE_BYTES_MAX: usize = 0x7fff_ffff;
-/// Columns of an item that its new row has values of its own for, or none.
-const ITEM_OWN: [&str; 5] =
-    [col::READ_CHANGE, col::CHANGE_KEY, col::PCL, col::SOURCE_KEY, col::DELETED_ON];
 
 /// A source row on its way: where it is from, and how its columns fit.
 struct From<'f, 'v, P: Pages + ?Sized> {
@@ -69,10 +64,7 @@ impl StoreWriter {
         instance: InstanceId,
         depth: usize,
     ) -> EseResult<InstanceId> {
-        if depth > DEPTH_MAX {
-            let reason = format!("mails inside mails, more than {DEPTH_MAX} deep: a cycle");
-            return Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")));
-        }
+        check_depth(instance, depth)?;
         let links = from.view.content_links(instance)?;
         let mut attachments = Vec::with_capacity(links.attachments.len());
         for attachment in links.attachments {
@@ -96,17 +88,7 @@ impl StoreWriter {
         let copied = with_row(from.view.pages, table, &key, |row, values| {
             let mut draft = Draft::new(&self.tables.contents);
             fill(&from.maps.contents, table, row, values, &mut draft)?;
-            draft
-                .bytes(col::INSTANCE, new.to_store().to_vec())
-                .i32(col::REFERENCES, 1)
-                .i32(col::SOFT_REFERENCES, 0);
-            if let Some(stream) = &stream {
-                draft.bytes(col::STREAM, stream.encode());
-            }
-            if !attachments.is_empty() {
-                let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
-                draft.set(col::ATTACHMENTS, Cell::Many(ids.collect()));
-            }
+            own_content(&mut draft, new, (1, 0), stream.as_ref(), &attachments);
             draft.insert(&mut self.db)
         })?;
         copied.map(|_| new).ok_or_else(|| from.view.missing("content", instance))
@@ -138,16 +120,7 @@ impl StoreWriter {
         let copied = with_row(from.view.pages, table, &key, |row, values| {
             let mut draft = Draft::new(&self.tables.attachments);
             fill(&from.maps.attachments, table, row, values, &mut draft)?;
-            draft
-                .bytes(col::ATTACHMENT, new.to_store().to_vec())
-                .i32(col::ATTACHMENT_REFERENCES, 1)
-                .i32(col::ATTACHMENT_SOFT_REFERENCES, 0);
-            if let Some(embedded) = embedded {
-                draft.bytes(col::EMBEDDED, embedded.to_store().to_vec());
-            }
-            if let Some(stream) = &stream {
-                draft.bytes(col::DATA_STREAM, stream.encode());
-            }
+            own_attachment(&mut draft, new, embedded, stream.as_ref());
             draft.insert(&mut self.db)
         })?;
         copied.map(|_| new).ok_or_else(|| from.view.missing("attachment", instance))
@@ -240,9 +213,7 @@ fn fill_item<'r, P: Pages + ?Sized>(
     draft: &mut Draft<'_, 'r>,
 ) -> EseResult<()> {
     fill(&maps.items, &source.tables.items, row, values, draft)?;
-    ITEM_OWN.into_iter().for_each(|own| {
-        draft.set(own, Cell::Empty);
-    });
+    clear_own(draft);
     Ok(())
 }
 

@@ -12,15 +12,12 @@ use crate::ese::tree::PageSupply;
 use crate::ese::txn::Pages;
 use crate::mapi::{ChangeNumber, FolderId, GlobCnt, InstanceId};
 use crate::stm::{Cell, Draft, Owner, OwnerRow, SlvInfo};
-use crate::store::copy::{RowMap, with_row};
+use crate::store::copy::{RowMap, check_depth, clear_own, own_attachment, own_content, with_row};
 use crate::store::counts::{FolderCounts, ItemWeight};
 use crate::store::item::{Item, ItemId};
 use crate::store::schema::columns as col;
 use crate::store::view::{View, owner_of};
 use crate::store::write::flush::{FolderChange, ReferenceChange};
-
-/// Mails inside mails that are copied.
-const DEPTH_MAX: usize = 32;
 
 /// Builds one parcel.
 #[derive(Debug)]
@@ -100,10 +97,7 @@ impl<'t> ParcelBuilder<'t> {
         holders: Holders,
         depth: usize,
     ) -> EseResult<InstanceId> {
-        if depth > DEPTH_MAX {
-            let reason = format!("mails inside mails, more than {DEPTH_MAX} deep: a cycle");
-            return Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")));
-        }
+        check_depth(instance, depth)?;
         let table = &source.tables.contents;
         let key = table.key(&[Some(&instance.to_store())])?;
         let links = source.content_links(instance)?;
@@ -128,17 +122,13 @@ impl<'t> ParcelBuilder<'t> {
             let mut draft = Draft::new(&target.tables.contents);
             let (map, values) = (&maps.contents, values);
             fill(builder, supply, map, (table, row, values), &mut draft)?;
-            draft
-                .bytes(col::INSTANCE, new.to_store().to_vec())
-                .i32(col::REFERENCES, holders.live)
-                .i32(col::SOFT_REFERENCES, holders.soft);
-            if let Some(stream) = &stream {
-                draft.bytes(col::STREAM, stream.encode());
-            }
-            if !attachments.is_empty() {
-                let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
-                draft.set(col::ATTACHMENTS, Cell::Many(ids.collect()));
-            }
+            own_content(
+                &mut draft,
+                new,
+                (holders.live, holders.soft),
+                stream.as_ref(),
+                &attachments,
+            );
             builder.push(supply, &draft.values())
         })?;
         copied.ok_or_else(|| source.missing("content", instance))?;
@@ -178,16 +168,7 @@ impl<'t> ParcelBuilder<'t> {
         let copied = with_row(source.pages, table, &key, |row, values| {
             let mut draft = Draft::new(&target.tables.attachments);
             fill(builder, supply, &maps.attachments, (table, row, values), &mut draft)?;
-            draft
-                .bytes(col::ATTACHMENT, new.to_store().to_vec())
-                .i32(col::ATTACHMENT_REFERENCES, 1)
-                .i32(col::ATTACHMENT_SOFT_REFERENCES, 0);
-            if let Some(embedded) = embedded {
-                draft.bytes(col::EMBEDDED, embedded.to_store().to_vec());
-            }
-            if let Some(stream) = &stream {
-                draft.bytes(col::DATA_STREAM, stream.encode());
-            }
+            own_attachment(&mut draft, new, embedded, stream.as_ref());
             builder.push(supply, &draft.values())
         })?;
         copied.ok_or_else(|| source.missing("attachment", instance))?;
@@ -258,11 +239,7 @@ impl<'t> ParcelBuilder<'t> {
         let copied = with_row(source.pages, table, &key, |row, values| {
             let mut draft = Draft::new(&target.tables.items);
             fill(builder, supply, &maps.items, (table, row, values), &mut draft)?;
-            for own in
-                [col::READ_CHANGE, col::CHANGE_KEY, col::PCL, col::SOURCE_KEY, col::DELETED_ON]
-            {
-                draft.set(own, Cell::Empty);
-            }
+            clear_own(&mut draft);
             item.put(&mut draft);
             builder.push(supply, &draft.values())
         })?;
