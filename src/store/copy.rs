@@ -145,7 +145,8 @@ pub(crate) fn check_depth(instance: InstanceId, depth: usize) -> EseResult<()> {
     Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")))
 }
 
-/// Gives the copy of a content row what is its own: id, references (live and soft), places of its stream and attachments.
+/// Gives the copy of a content row what is its own: id, references (live and soft), places of its stream and attachments. Nothing
+/// of that may come from the source's row, whatever a damaged catalog calls its columns.
 pub(crate) fn own_content(
     draft: &mut Draft<'_, '_>,
     new: InstanceId,
@@ -153,20 +154,17 @@ pub(crate) fn own_content(
     stream: Option<&SlvInfo>,
     attachments: &[InstanceId],
 ) {
+    let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
+    let ids = if attachments.is_empty() { Cell::Empty } else { Cell::Many(ids.collect()) };
     draft
         .bytes(col::INSTANCE, new.to_store().to_vec())
         .i32(col::REFERENCES, live)
-        .i32(col::SOFT_REFERENCES, soft);
-    if let Some(stream) = stream {
-        draft.bytes(col::STREAM, stream.encode());
-    }
-    if !attachments.is_empty() {
-        let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
-        draft.set(col::ATTACHMENTS, Cell::Many(ids.collect()));
-    }
+        .i32(col::SOFT_REFERENCES, soft)
+        .set(col::STREAM, one(stream.map(SlvInfo::encode)))
+        .set(col::ATTACHMENTS, ids);
 }
 
-/// Gives the copy of an attachment row what is its own.
+/// Gives the copy of an attachment row what is its own, and nothing of that from the source's.
 pub(crate) fn own_attachment(
     draft: &mut Draft<'_, '_>,
     new: InstanceId,
@@ -176,13 +174,13 @@ pub(crate) fn own_attachment(
     draft
         .bytes(col::ATTACHMENT, new.to_store().to_vec())
         .i32(col::ATTACHMENT_REFERENCES, 1)
-        .i32(col::ATTACHMENT_SOFT_REFERENCES, 0);
-    if let Some(embedded) = embedded {
-        draft.bytes(col::EMBEDDED, embedded.to_store().to_vec());
-    }
-    if let Some(stream) = stream {
-        draft.bytes(col::DATA_STREAM, stream.encode());
-    }
+        .i32(col::ATTACHMENT_SOFT_REFERENCES, 0)
+        .set(col::EMBEDDED, one(embedded.map(|embedded| embedded.to_store().to_vec())))
+        .set(col::DATA_STREAM, one(stream.map(SlvInfo::encode)));
+}
+
+fn one(value: Option<Vec<u8>>) -> Cell<'static> {
+    value.map_or(Cell::Empty, |value| Cell::One(value.into()))
 }
 
 /// Empties the columns of an item's copy that have a value of its own there, or none.
