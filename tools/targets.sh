@@ -22,6 +22,7 @@ here=tools/targets
 
 size=4GB dir='' runs=3 only='' json=''
 while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || set -- --help x
     case $1 in
         --size) size=$2 ;;
         --dir) dir=$2 ;;
@@ -29,11 +30,11 @@ while [ $# -gt 0 ]; do
         --only) only=$2 ;;
         --json) json=$2 ;;
         *)
-            sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2
+            sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | head -n -1 >&2
             exit 2
             ;;
     esac
-    shift 2 2>/dev/null || { echo "$1 wants a value" >&2; exit 2; }
+    shift 2
 done
 
 case ${size^^} in
