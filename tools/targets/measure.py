@@ -92,6 +92,7 @@ def measure(command):
     process.returncode = os.waitstatus_to_exitcode(status)
     output.join()
     memory.join()
+    process.stdout.close()
     record = {
         "seconds": seconds,
         "cpu_seconds": used.ru_utime + used.ru_stime,
