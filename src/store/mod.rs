@@ -55,6 +55,6 @@ pub use schema::Tables;
 pub use sum::{ContentSum, LostAttachment};
 pub use view::{Body, StoreInfo, View, Visit};
 pub use write::{
-    ATTACHMENT_ROWS_MAX, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget,
-    ParcelWish, Reservation, SharedSupply, StoreWriter, Stored,
+    ATTACHMENT_ROWS_MAX, AheadFiles, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps,
+    ParcelTarget, ParcelWish, Reservation, StoreWriter, Stored,
 };

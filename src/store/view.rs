@@ -55,6 +55,18 @@ impl<P: Pages + ?Sized> Clone for View<'_, P> {
 
 impl<P: Pages + ?Sized> Copy for View<'_, P> {}
 
+impl<'s, P: Pages + ?Sized> View<'s, P> {
+    /// The pages it looks at.
+    pub fn pages(&self) -> &'s P {
+        self.pages
+    }
+
+    /// The same store, its pages seen through `pages`, a layer over [`Self::pages`].
+    pub fn through<Q: Pages + ?Sized>(&self, pages: &'s Q) -> View<'s, Q> {
+        View { pages, tables: self.tables, stm: self.stm }
+    }
+}
+
 /// Called with each thing found, or the error in its place; its own error ends the walk.
 pub type Visit<'v, T> = &'v mut dyn FnMut(EseResult<T>) -> EseResult<()>;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::shared::{Claim, Shared};
 use super::worker::Planned;
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::txn::DatabaseFile;
+use crate::ese::txn::{DatabaseFile, RecentPages};
 use crate::mapi::{FolderId, InstanceId};
 use crate::recover::job::Job;
 use crate::recover::partial::{reason_of, what_is_lost};
@@ -16,7 +16,7 @@ use crate::recover::share::find_content;
 use crate::recover::verify::Written;
 use crate::store::{
     ContentSum, Holders, Item, ItemId, ItemWeight, LostAttachment, Parcel, ParcelBuilder,
-    ParcelWish, SharedSupply, View,
+    ParcelWish, View,
 };
 
 /// Long values that a row may get beside those it has, because it grows by a few bytes.
@@ -104,7 +104,7 @@ struct Copied {
 }
 
 struct Reading<'p> {
-    view: View<'p, DatabaseFile>,
+    view: View<'p, RecentPages<'p, DatabaseFile>>,
     shared: &'p Shared,
     planned: &'p Planned,
     items: Vec<Readable<'p>>,
@@ -127,8 +127,9 @@ pub fn build(
     planned: &Planned,
     range: Range<usize>,
 ) -> EseResult<Piece> {
+    let recent = RecentPages::new(job.source.view().pages());
     let mut reading = Reading {
-        view: job.source.view(),
+        view: job.source.view().through(&recent),
         shared,
         planned,
         items: Vec::new(),
@@ -225,7 +226,9 @@ impl<'p> Reading<'p> {
         };
         let Some(copy) = found else { return Ok(None) };
         let mut claims = self.shared.claims();
-        if self.shared.target().view()?.content_brief(copy)?.is_none() {
+        if claims.going.contains(&copy)
+            || self.shared.target().view()?.content_brief(copy)?.is_none()
+        {
             return Ok(None);
         }
         *claims.promised.entry(copy).or_default() += 1;
@@ -243,7 +246,7 @@ impl<'p> Reading<'p> {
 
     fn build(mut self) -> EseResult<Piece> {
         let mut builder = self.reserve()?;
-        let mut supply = SharedSupply(self.shared.target_lock());
+        let mut supply = self.shared;
         let (source, maps) = (self.view, &self.shared.maps);
         let mut bytes = 0;
         for copy in &mut self.copies {
