@@ -82,6 +82,10 @@ for round in $(seq "$runs"); do
     done
 done
 
+megabytes() { # FILE_OR_DIRECTORY...
+    find "$@" -type f -printf '%s\n' 2>/dev/null | awk '{sum += $1} END {printf "%.0f", sum / 1e6}'
+}
+
 python3 $here/table.py "$records" ${json:+"$json"} <<HEAD
 machine      $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1), $(nproc) cores
 kernel       $(uname -sr)
@@ -89,6 +93,7 @@ file system  $(df --output=source,fstype "$work" | tail -1 | tr -s ' ')
 date         $(date -u +%Y-%m-%dT%H:%MZ)
 program      $("$program" --version), commit $(git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 rivals       SQLite $(python3 -c 'import sqlite3; print(sqlite3.sqlite_version)'), $(dovecot --version 2>/dev/null | cut -d" " -f1 | sed 's/^/Dovecot /' || true), $(esedbexport -V 2>/dev/null | head -1 || true)
-mail         $messages messages in $mailboxes mailboxes: store $(du -csb "$work"/source.* | tail -1 | cut -f1 | awk '{printf "%.0f", $1 / 1e6}') MB, \
-Maildirs $(find "$work/mail" -type f -printf '%s\n' | awk '{sum += $1} END {printf "%.0f", sum / 1e6}') MB; caches warm, synced before each measurement
+mail         $messages messages in $mailboxes mailboxes: store $(megabytes "$work/source.edb" "$work/source.stm") MB, Maildirs \
+$(megabytes "$work/mail") MB, SQLite $(megabytes "$work/source.db") MB, Dovecot $(megabytes "$work/dovecot/source") MB; caches warm, \
+synced before each measurement
 HEAD

@@ -115,6 +115,9 @@ def scanning(records):
 
 def copying(records):
     note = against(records, "main.copy", "main.cp")
+    for run in records.runs("main.copy")[:1]:
+        inserted, there, every = counted(run)
+        note += f"; {every - inserted - there} of {every} items left out, soft-deleted ones"
     return row("S2", "copy of all / cp and sync", records.ratios("main.copy", "main.cp"), 1.5, 1.1, note)
 
 
@@ -141,7 +144,10 @@ def repeating(records):
 
 
 def restoring(records):
-    times = ", ".join(seconds_of(records, f"restored.{name}") for name in ("low", "middle", "high"))
+    names = ("low", "middle", "high")
+    times = ", ".join(seconds_of(records, f"restored.{name}") for name in names)
+    inserted = {counted(run)[0] for name in names for run in records.runs(f"restored.{name}")}
+    times += f"; {', '.join(map(str, sorted(inserted)))} inserted in each"
     return [
         row("S5", f"{name} restored store / low", records.ratios(f"restored.{name}", "restored.low"), 1.5, 1.1, times)
         for name in ("middle", "high")
