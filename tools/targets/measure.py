@@ -8,8 +8,8 @@ from /proc. What is measured:
     seconds              wall time from the start of the process to its end
     cpu_seconds          user and system time of the process and its threads
     rss_anon_peak_bytes  highest RssAnon of /proc/PID/status, looked at every 20 ms: memory without mapped file pages
-    storage_write_bytes  write_bytes of /proc/PID/io: what the process made the storage layer write
     call_write_bytes     wchar of /proc/PID/io: what it handed to write calls, the output on its pipe taken off
+    storage_write_bytes  write_bytes of /proc/PID/io: pages made dirty, by the folio, so too many where writes are scattered
     report, totals       the line of type "report" if the command prints JSON lines, and sums over its mailboxes
 
 Exit status: 0 if the command ended with 0 or 3 (done, with warnings); 1 otherwise, and nothing is written down.

@@ -48,7 +48,7 @@ class Tables(unittest.TestCase):
         self.assertEqual(table.verdict(1.6, 1.7, 1.9, at_least=True), "MISSED")
 
     def test_what_is_left_out_is_taken_off_the_source(self):
-        wrote = {"storage_write_bytes": 900, "call_write_bytes": 950, **recovery(inserted=90, left=10)}
+        wrote = {"storage_write_bytes": 5000, "call_write_bytes": 900, **recovery(inserted=90, left=10)}
         records = self.records({"type": "source", "step": "main.copy", "used_bytes": 1000}, run("main.copy", "1", 1.0, **wrote))
         self.assertEqual(table.amplifications(records, "main.copy"), [1.0])
 
