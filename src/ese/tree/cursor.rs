@@ -156,6 +156,20 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         Some((level.page.pgno(), usize::try_from(level.line).ok()?))
     }
 
+    /// The leaf that the cursor stands in, with its line; `None` before the first entry and after the last.
+    pub fn leaf(&self) -> Option<(&PageRef<'p>, usize)> {
+        let level = self.path.last().filter(|level| level.is_leaf)?;
+        let line = usize::try_from(level.line).ok().filter(|_| level.line < level.count)?;
+        Some((&level.page, line))
+    }
+
+    /// Goes to the last line of the leaf that the cursor stands in.
+    pub fn leave_leaf(&mut self) {
+        if let Some(level) = self.path.last_mut().filter(|level| level.is_leaf) {
+            level.line = level.count - 1;
+        }
+    }
+
     /// Whether the records of the current page are in the format with sorted tagged columns (page flag 0x800).
     pub fn is_new_record_format(&self) -> bool {
         let page = self.path.last().and_then(|level| level.page.view().ok());
