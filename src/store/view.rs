@@ -254,8 +254,22 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let table = &self.tables.folders;
         let prefix = table.index_key(index, values)?;
         let mut entries = IndexScan::new(self.pages, table, index, prefix)?;
+        // One cursor for all: the folders of a mailbox mostly stand one behind the other.
+        let opened = Table::new(self.pages, table.def());
+        let reader = opened.fields(scan::VALUE_CAP_BYTES);
+        let mut rows = opened.rows();
         while let Some(key) = entries.next()? {
-            match scan::row(self.pages, table, &key, |fields| Folder::read(fields)) {
+            let is_next = rows.place().is_some()
+                && rows.next().unwrap_or(false)
+                && rows
+                    .row()
+                    .is_ok_and(|row| row.is_some_and(|row| row.bookmark().compare(&key).is_eq()));
+            let found = if is_next { Ok(true) } else { rows.find(&key) };
+            let folder = found.and_then(|found| match rows.row()?.filter(|_| found) {
+                Some(row) => Folder::read(&Fields::new(row, table, &reader)).map(Some),
+                None => Ok(None),
+            });
+            match folder {
                 Ok(Some(folder)) => visit(Ok(folder))?,
                 Ok(None) => {}
                 Err(error @ EseError::Io(_)) => return Err(error),
