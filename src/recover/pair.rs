@@ -411,6 +411,7 @@ fn keyed<K>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapi::SearchKey;
     use proptest::prelude::*;
 
     /// Items of few kinds, so that many are like others; folder 3 stands for none.
