@@ -22,7 +22,7 @@ pub fn what_is_lost<P: Pages + ?Sized>(
     if !is_wanted || !matches!(write.kind, WriteKind::Insert { .. }) {
         return Ok(None);
     }
-    match source.lost_attachments(write.instance) {
+    match source.summer()?.lost_attachments(write.instance) {
         Ok(lost) if !lost.is_empty() => Ok(Some(lost)),
         Ok(_) => Ok(None),
         Err(error @ EseError::Io(_)) => Err(error),

@@ -14,7 +14,7 @@ use super::verify::{Written, verify_mailbox};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
 use crate::mapi::{FolderId, InstanceId};
-use crate::store::{Item, ItemId, JobRow, LostAttachment, ParcelMaps, StoreWriter, View};
+use crate::store::{Item, ItemId, JobRow, LostAttachment, ParcelMaps, StoreWriter, Summer, View};
 
 /// The longest time between two commits.
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
@@ -43,6 +43,7 @@ pub fn run(job: &Job<'_>, writer: StoreWriter, watch: Watch<'_>) -> EseResult<Jo
 pub(super) struct Plain<'j> {
     job: &'j Job<'j>,
     source: View<'j, DatabaseFile>,
+    sums: Summer<'j, DatabaseFile>,
     pub(super) writer: StoreWriter,
     pub(super) maps: ParcelMaps,
     pub(super) replicas: Replicas,
@@ -77,6 +78,7 @@ impl<'j> Plain<'j> {
         Ok(Self {
             job,
             source,
+            sums: source.summer()?,
             writer,
             maps,
             replicas,
@@ -169,7 +171,7 @@ impl<'j> Plain<'j> {
         let item = self.source.item(write.source);
         let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
         let item = item.and_then(|item| item.ok_or_else(missing)).map_err(bad)?;
-        let sum = match self.source.content_sum(write.instance) {
+        let sum = match self.sums.content_sum(write.instance) {
             Ok(sum) => sum,
             Err(error @ EseError::Io(_)) => return Err(Fault::Fatal(error)),
             Err(error) => {

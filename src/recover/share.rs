@@ -27,12 +27,12 @@ pub fn find_content<P: Pages + ?Sized, Q: Pages + ?Sized>(
         }
         let hash = match own {
             Some(hash) => hash,
-            None => match passable(source.content_hash(content.instance))? {
+            None => match passable(source.summer()?.content_hash(content.instance))? {
                 Some(hash) => *own.insert(hash),
                 None => return Ok(None),
             },
         };
-        if passable(target.content_hash(other.instance))? == Some(hash) {
+        if passable(target.summer()?.content_hash(other.instance))? == Some(hash) {
             return Ok(Some(other.instance));
         }
     }

@@ -7,7 +7,7 @@ use super::report::MailboxReport;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
 use crate::mapi::{FileTime, InstanceId, SearchKey};
-use crate::store::{ContentSum, Item, ItemId, View};
+use crate::store::{ContentSum, Item, ItemId, Summer, View};
 
 /// One item that was written, and what it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +80,10 @@ pub fn verify_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
     report: &mut MailboxReport,
 ) -> EseResult<()> {
     let mut summed: HashSet<InstanceId> = HashSet::new();
+    let (sums, strong) = (target.summer()?, strong.map(View::summer).transpose()?);
     report.bytes_after = target.mailbox(report.target)?.map(|mailbox| mailbox.bytes);
     for written in written {
-        match verify_one(target, strong, written, &mut summed) {
+        match verify_one(target, (&sums, strong.as_ref()), written, &mut summed) {
             Ok(()) => report.verified += 1,
             Err(error @ EseError::Io(_)) => return Err(error),
             Err(error) => {
@@ -98,7 +99,7 @@ pub fn verify_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
 
 fn verify_one<P: Pages + ?Sized, Q: Pages + ?Sized>(
     target: &View<'_, Q>,
-    strong: Option<&View<'_, P>>,
+    (sums, strong): (&Summer<'_, Q>, Option<&Summer<'_, P>>),
     written: &Written,
     summed: &mut HashSet<InstanceId>,
 ) -> EseResult<()> {
@@ -126,12 +127,12 @@ fn verify_one<P: Pages + ?Sized, Q: Pages + ?Sized>(
     if !summed.insert(item.instance) {
         return Ok(());
     }
-    if target.content_sum(item.instance)?.crc != expected.crc {
+    if sums.content_sum(item.instance)?.crc != expected.crc {
         return wrong("content");
     }
     match strong.filter(|_| expected.is_whole) {
         Some(source)
-            if source.content_hash(expected.source)? != target.content_hash(item.instance)? =>
+            if source.content_hash(expected.source)? != sums.content_hash(item.instance)? =>
         {
             wrong("content")
         }

@@ -22,8 +22,6 @@ use crate::ese::txn::Pages;
 pub struct NamedTable {
     def: Arc<TableDef>,
     places: Places,
-    /// For each column, its rank in the order of the names, which is the same in every store.
-    ranks: Vec<usize>,
     /// Columns that have a place in every record; of the others a record tells which it has.
     untagged: Vec<usize>,
     /// Places of tagged columns, by their numbers from the first on.
@@ -34,10 +32,6 @@ impl NamedTable {
     /// The table that `def` describes.
     pub fn new(def: Arc<TableDef>) -> Self {
         let places = Places::new(&def);
-        let mut by_name: Vec<usize> = (0..def.columns.len()).collect();
-        by_name.sort_by(|a, b| def.columns[*a].name.cmp(&def.columns[*b].name));
-        let mut ranks = vec![0; def.columns.len()];
-        by_name.iter().enumerate().for_each(|(rank, at)| ranks[*at] = rank);
         let (mut untagged, mut tagged) = (Vec::new(), Vec::new());
         for (at, column) in def.columns.iter().enumerate() {
             match column.fid.0.checked_sub(Fid::FIRST_TAGGED).filter(|_| !column.derived) {
@@ -49,12 +43,7 @@ impl NamedTable {
                 None => untagged.push(at),
             }
         }
-        Self { def, places, ranks, untagged, tagged }
-    }
-
-    /// The rank of the column at a place in the order of the names.
-    pub fn rank(&self, place: usize) -> usize {
-        self.ranks.get(place).copied().unwrap_or(usize::MAX)
+        Self { def, places, untagged, tagged }
     }
 
     /// Calls `visit` with each column that has a value in `row`, and its place. Cheaper than asking for each, where a row has few of many.

@@ -114,6 +114,28 @@ fn plain<'r, P: Pages + ?Sized>(
     }
 }
 
+/// Reads all values of a row that do not simply stand in it.
+///
+/// # Errors
+/// [`EseError::Corrupt`] for the first that cannot be read; [`EseError::Unsupported`] for an encrypted one.
+pub(crate) fn check_values<P: Pages + ?Sized>(
+    pages: &P,
+    table: &NamedTable,
+    row: &Row<'_>,
+) -> EseResult<()> {
+    let values = LvReader::new(pages, table.def());
+    table.each_value(row, &mut |_, column, found| {
+        for stored in found.iter() {
+            match stored? {
+                Stored::Plain(_) => {}
+                Stored::Separated(lid) => drop(values.read(lid, &mut |_| ())?),
+                stored => drop(plain(column, stored, &values)?),
+            }
+        }
+        Ok(())
+    })
+}
+
 /// Reads the row with this primary key and gives it to `visit`, with the reader of its long values; `None` when there is none.
 pub(crate) fn with_row<P: Pages + ?Sized, T>(
     pages: &P,

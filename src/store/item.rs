@@ -96,11 +96,21 @@ pub struct Item {
 
 impl Item {
     pub(crate) fn read<P: Pages + ?Sized>(fields: &Fields<'_, '_, P>) -> EseResult<Self> {
+        let mut item = Self::read_without_texts(fields)?;
+        item.headers.read_texts(fields)?;
+        let categories = fields.all(col::CATEGORIES)?;
+        item.categories = categories.iter().map(|bytes| from_utf16le(bytes)).collect();
+        Ok(item)
+    }
+
+    /// The item with empty texts (and no categories): for a copy whose row brings its texts along.
+    pub(crate) fn read_without_texts<P: Pages + ?Sized>(
+        fields: &Fields<'_, '_, P>,
+    ) -> EseResult<Self> {
         let id = ItemId {
             folder: fields.folder_id(col::FOLDER)?,
             message: fields.message_id(col::MESSAGE)?,
         };
-        let categories = fields.all(col::CATEGORIES)?;
         Ok(Self {
             id,
             root: fields.folder_id(col::ROOT)?,
@@ -124,17 +134,13 @@ impl Item {
             partial: fields.bit(col::PARTIAL)?,
             search_key: decoded(fields, col::SEARCH_KEY, SearchKey::from_slice)?,
             headers: Headers {
-                subject: fields.text(col::SUBJECT)?,
-                sender: fields.text(col::SENDER_NAME)?,
-                represented: fields.text(col::REPRESENTED_NAME)?,
-                display_to: fields.text(col::DISPLAY_TO)?,
-                class: fields.narrow_text(col::MESSAGE_CLASS)?,
                 importance: fields.i32_or_null(col::IMPORTANCE)?,
                 sensitivity: fields.i32_or_null(col::SENSITIVITY)?,
                 has_attachments: fields.bit(col::HAS_ATTACHMENTS)?,
+                ..Headers::default()
             },
             flag_status: fields.i32_or_null(col::FLAG_STATUS)?,
-            categories: categories.iter().map(|bytes| from_utf16le(bytes)).collect(),
+            categories: Vec::new(),
         })
     }
 
@@ -189,6 +195,15 @@ impl Item {
 }
 
 impl Headers {
+    fn read_texts<P: Pages + ?Sized>(&mut self, fields: &Fields<'_, '_, P>) -> EseResult<()> {
+        self.subject = fields.text(col::SUBJECT)?;
+        self.sender = fields.text(col::SENDER_NAME)?;
+        self.represented = fields.text(col::REPRESENTED_NAME)?;
+        self.display_to = fields.text(col::DISPLAY_TO)?;
+        self.class = fields.narrow_text(col::MESSAGE_CLASS)?;
+        Ok(())
+    }
+
     fn put(&self, draft: &mut Draft<'_, '_>) {
         draft
             .filled(col::SUBJECT, to_utf16le(&self.subject))

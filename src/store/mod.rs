@@ -52,9 +52,9 @@ pub use mailbox::{Mailbox, MailboxProfile, Quotas};
 pub use read::{CommittedStore, Store, is_store};
 pub use roles::{ENTRY_ID_ROLES, LOGON_ROLES, Role};
 pub use schema::Tables;
-pub use sum::{ContentSum, LostAttachment};
+pub use sum::{ContentSum, LostAttachment, Summer};
 pub use view::{Body, StoreInfo, View, Visit};
 pub use write::{
-    ATTACHMENT_ROWS_MAX, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget,
-    ParcelWish, Reservation, SharedSupply, StoreWriter, Stored,
+    ATTACHMENT_ROWS_MAX, AheadFiles, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps,
+    ParcelTarget, ParcelWish, Reservation, StoreWriter, Stored,
 };

@@ -6,9 +6,8 @@
 use std::borrow::Cow;
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::table::column::ColumnDef;
 use crate::ese::table::database::Table;
-use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::record::Stored;
 use crate::ese::table::value::hex_text;
 use crate::ese::txn::Pages;
 use crate::mapi::{InstanceId, NamedProperty, PropTag};
@@ -60,6 +59,31 @@ impl LostAttachment {
     }
 }
 
+/// What the columns of one table are called whatever the store, in the order in which they are summed up.
+#[derive(Debug)]
+struct LastingNames {
+    /// In the order of the table's columns.
+    columns: Vec<LastingName>,
+}
+
+#[derive(Debug, Clone)]
+enum LastingName {
+    /// It means nothing, or holds what is each store's own.
+    None,
+    /// Its rank among the names, and its name.
+    Known(u32, Vec<u8>),
+    /// What it is called cannot be read.
+    Unreadable(String),
+}
+
+/// Sums contents of one store up. Worth keeping, because it knows what the columns are called.
+#[derive(Debug)]
+pub struct Summer<'s, P: Pages + ?Sized> {
+    view: View<'s, P>,
+    contents: LastingNames,
+    attachments: LastingNames,
+}
+
 struct Summing {
     hasher: Hasher,
     sum: ContentSum,
@@ -88,7 +112,79 @@ impl Summing {
     }
 }
 
-impl<P: Pages + ?Sized> View<'_, P> {
+impl<'s, P: Pages + ?Sized> View<'s, P> {
+    /// What sums contents up.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn summer(&self) -> EseResult<Summer<'s, P>> {
+        let own_contents =
+            [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
+        let own_attachments = [
+            col::ATTACHMENT,
+            col::ATTACHMENT_REFERENCES,
+            col::ATTACHMENT_SOFT_REFERENCES,
+            col::EMBEDDED,
+            col::DATA_STREAM,
+        ];
+        Ok(Summer {
+            view: *self,
+            contents: self.lasting_names(&self.tables.contents, &own_contents)?,
+            attachments: self.lasting_names(&self.tables.attachments, &own_attachments)?,
+        })
+    }
+
+    /// One sum; see [`Summer::content_sum`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn content_sum(&self, instance: InstanceId) -> EseResult<ContentSum> {
+        self.summer()?.content_sum(instance)
+    }
+
+    fn lasting_names(&self, table: &NamedTable, own: &[&str]) -> EseResult<LastingNames> {
+        let mut names = Vec::with_capacity(table.def().columns.len());
+        let mut columns = vec![LastingName::None; table.def().columns.len()];
+        let of_table = columns.iter_mut().zip(&table.def().columns).enumerate();
+        for (place, (slot, column)) in of_table {
+            if own.contains(&column.name.as_str()) {
+                continue;
+            }
+            match self.lasting_name(&column.name) {
+                Ok(name) => names.extend(name.map(|name| (name, place))),
+                Err(error @ EseError::Io(_)) => return Err(error),
+                // Only rows that have a value there suffer from it.
+                Err(error) => *slot = LastingName::Unreadable(error.to_string()),
+            }
+        }
+        names.sort();
+        for (rank, (name, place)) in names.into_iter().enumerate() {
+            if let Some(slot) = columns.get_mut(place) {
+                *slot = LastingName::Known(rank as u32, name.into_owned().into_bytes());
+            }
+        }
+        Ok(LastingNames { columns })
+    }
+
+    /// What a column is called whatever the store: that of a named property, whose id each store chooses, by the property. None for
+    /// an id that means nothing.
+    fn lasting_name<'n>(&self, name: &'n str) -> EseResult<Option<Cow<'n, str>>> {
+        let Some(tag) = PropTag::from_column_name(name).ok().filter(|tag| tag.id.0 >= 0x8000)
+        else {
+            return Ok(Some(name.into()));
+        };
+        let table = &self.tables.named;
+        let key = table.key(&[Some(&i32::from(tag.id.0).to_le_bytes())])?;
+        let property = super::scan::row(self.pages, table, &key, |fields| read_named(fields))?;
+        let multi = if tag.multi { "M" } else { "" };
+        let name = |property: NamedProperty| {
+            format!("{multi}{}{}", tag.prop_type.letter(), hex_text(&property.hash()))
+        };
+        Ok(property.map(|property| name(property).into()))
+    }
+}
+
+impl<P: Pages + ?Sized> Summer<'_, P> {
     /// Reads everything that a content holds, verifying it, and sums it up.
     ///
     /// # Errors
@@ -130,7 +226,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
                 Err(error @ EseError::Io(_)) => return Err(error),
                 Err(error) => error.to_string(),
             };
-            let name = match self.attachment(attachment) {
+            let name = match self.view.attachment(attachment) {
                 Ok(found) => found.map(|found| found.info.name).unwrap_or_default(),
                 Err(error @ EseError::Io(_)) => return Err(error),
                 Err(_) => String::new(),
@@ -163,16 +259,15 @@ impl<P: Pages + ?Sized> View<'_, P> {
 
     /// A content without its attachments.
     fn sum_body(&self, instance: InstanceId, summing: &mut Summing) -> EseResult<ContentLinks> {
-        let table = &self.tables.contents;
-        let own =
-            [col::INSTANCE, col::REFERENCES, col::SOFT_REFERENCES, col::STREAM, col::ATTACHMENTS];
+        let table = &self.view.tables.contents;
         let before = summing.values;
-        let content =
-            self.sum_row(table, instance, &own, summing, |fields| Content::of_links(fields))?;
+        let content = self.sum_row((table, &self.contents), instance, summing, |fields| {
+            Content::of_links(fields)
+        })?;
         summing.sum.long_values[0] += summing.values - before;
         if let Some(stream) = &content.stream {
-            let owner = self.owner(table, col::STREAM, instance)?;
-            self.streams().read(stream, &owner, &mut |part| {
+            let owner = self.view.owner(table, col::STREAM, instance)?;
+            self.view.streams().read(stream, &owner, &mut |part| {
                 summing.add(part);
                 Ok(())
             })?;
@@ -187,21 +282,15 @@ impl<P: Pages + ?Sized> View<'_, P> {
         summing: &mut Summing,
     ) -> EseResult<()> {
         summing.sum.attachments += 1;
-        let table = &self.tables.attachments;
-        let own = [
-            col::ATTACHMENT,
-            col::ATTACHMENT_REFERENCES,
-            col::ATTACHMENT_SOFT_REFERENCES,
-            col::EMBEDDED,
-            col::DATA_STREAM,
-        ];
+        let table = &self.view.tables.attachments;
         let before = summing.values;
-        let attachment =
-            self.sum_row(table, instance, &own, summing, |fields| Attachment::read(fields))?;
+        let attachment = self.sum_row((table, &self.attachments), instance, summing, |fields| {
+            Attachment::read(fields)
+        })?;
         summing.sum.long_values[1] += summing.values - before;
         if let Some(stream) = &attachment.stream {
-            let owner = self.owner(table, col::DATA_STREAM, instance)?;
-            self.streams().read(stream, &owner, &mut |part| {
+            let owner = self.view.owner(table, col::DATA_STREAM, instance)?;
+            self.view.streams().read(stream, &owner, &mut |part| {
                 summing.add(part);
                 Ok(())
             })?;
@@ -213,57 +302,16 @@ impl<P: Pages + ?Sized> View<'_, P> {
         Ok(())
     }
 
-    /// What a column is called whatever the store: that of a named property, whose id each store chooses, by the property. None for
-    /// an id that means nothing.
-    fn lasting_name<'n>(&self, name: &'n str) -> EseResult<Option<Cow<'n, str>>> {
-        let Some(tag) = PropTag::from_column_name(name).ok().filter(|tag| tag.id.0 >= 0x8000)
-        else {
-            return Ok(Some(name.into()));
-        };
-        let table = &self.tables.named;
-        let key = table.key(&[Some(&i32::from(tag.id.0).to_le_bytes())])?;
-        let property = super::scan::row(self.pages, table, &key, |fields| read_named(fields))?;
-        let multi = if tag.multi { "M" } else { "" };
-        let name = |property: NamedProperty| {
-            format!("{multi}{}{}", tag.prop_type.letter(), hex_text(&property.hash()))
-        };
-        Ok(property.map(|property| name(property).into()))
-    }
-
-    /// Columns in the order of their lasting names, given in that of their names here.
-    fn lasting<'t, 'r>(
-        &self,
-        columns: Vec<(usize, &'t ColumnDef, FieldValues<'r>)>,
-    ) -> EseResult<Vec<(Cow<'t, str>, &'t ColumnDef, FieldValues<'r>)>> {
-        let mut lasting = Vec::with_capacity(columns.len());
-        let mut has_named = false;
-        for (_, column, values) in columns {
-            let is_named = is_named(&column.name);
-            has_named |= is_named;
-            let name = if is_named {
-                self.lasting_name(&column.name)?
-            } else {
-                Some(column.name.as_str().into())
-            };
-            lasting.extend(name.map(|name| (name, column, values)));
-        }
-        if has_named {
-            lasting.sort_by(|a, b| a.0.cmp(&b.0));
-        }
-        Ok(lasting)
-    }
-
     /// Adds all columns of a row but those that name ids, in the order of the names.
     fn sum_row<T>(
         &self,
-        table: &NamedTable,
+        (table, names): (&NamedTable, &LastingNames),
         instance: InstanceId,
-        left_out: &[&str],
         summing: &mut Summing,
         links: impl FnOnce(&Fields<'_, '_, P>) -> EseResult<T>,
     ) -> EseResult<T> {
         let key = table.key(&[Some(&instance.to_store())])?;
-        let opened = Table::new(self.pages, table.def());
+        let opened = Table::new(self.view.pages, table.def());
         let reader = opened.fields(super::scan::VALUE_CAP_BYTES);
         let long_values = opened.long_values();
         let mut rows = opened.rows();
@@ -271,17 +319,23 @@ impl<P: Pages + ?Sized> View<'_, P> {
             true => rows.row()?,
             false => None,
         };
-        let row = row.ok_or_else(|| self.missing(&table.def().name, instance))?;
+        let row = row.ok_or_else(|| self.view.missing(&table.def().name, instance))?;
         let mut columns = Vec::with_capacity(64);
         table.each_value(&row, &mut |at, column, values| {
-            if !left_out.contains(&column.name.as_str()) {
-                columns.push((table.rank(at), column, values));
+            match names.columns.get(at) {
+                Some(LastingName::Known(rank, name)) => {
+                    columns.push((*rank, name, column, values));
+                }
+                Some(LastingName::Unreadable(reason)) => {
+                    return Err(EseError::corrupt_bytes(reason).in_object(&column.name));
+                }
+                Some(LastingName::None) | None => {}
             }
             Ok(())
         })?;
         columns.sort_unstable_by_key(|(rank, ..)| *rank);
-        for (name, column, values) in self.lasting(columns)? {
-            summing.add(name.as_bytes());
+        for (_, name, column, values) in columns {
+            summing.add(name);
             for stored in values.iter() {
                 // Between values, so that no two lists of values look alike.
                 summing.add(&[0]);
@@ -309,10 +363,4 @@ impl<P: Pages + ?Sized> View<'_, P> {
         }
         links(&Fields::new(row, table, &reader))
     }
-}
-
-/// Whether a column is that of a named property: its id has four digits and begins at 8000 hex.
-fn is_named(column: &str) -> bool {
-    let digits = column.trim_start_matches('M').get(1..).unwrap_or_default();
-    digits.len() == 4 && digits.bytes().next().is_some_and(|first| matches!(first, b'8'..=b'f'))
 }

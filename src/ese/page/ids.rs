@@ -107,10 +107,10 @@ impl PageSize {
     /// # Errors
     /// [`EseError::Corrupt`] when no database can have pages of that size.
     pub fn new(bytes: u32) -> EseResult<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|size| size.0 == bytes)
-            .ok_or_else(|| EseError::corrupt_bytes(format!("{bytes} bytes is no page size")))
+        match bytes {
+            2048 | 4096 | 8192 | 16384 | 32768 => Ok(Self(bytes)),
+            _ => Err(EseError::corrupt_bytes(format!("{bytes} bytes is no page size"))),
+        }
     }
 
     /// The size in bytes.

@@ -233,14 +233,15 @@ impl<'a> PageView<'a> {
     /// [`EseError::Corrupt`] when there is no such tag or its bytes lie outside the page.
     #[inline]
     pub fn tag(&self, index: usize) -> EseResult<Tag> {
-        let corrupt =
-            |reason: String| EseError::corrupt(self.pgno, format!("tag {index}: {reason}"));
         if index >= self.tag_count {
-            return Err(corrupt(format!("the page has {} tags", self.tag_count)));
+            return Err(self.no_tag(index));
         }
-        let at = self.size.bytes() - layout::TAG_BYTES * (index + 1);
-        let raw_length = u16_at(self.bytes, at).unwrap_or(0);
-        let raw_offset = u16_at(self.bytes, at + 2).unwrap_or(0);
+        // The frame was checked to hold all tags, so this is never too short.
+        let at = self.bytes.len() - layout::TAG_BYTES * (index + 1);
+        let raw = self.bytes.get(at..).and_then(|rest| rest.first_chunk::<{ layout::TAG_BYTES }>());
+        let [length_low, length_high, offset_low, offset_high] = *raw.unwrap_or(&[0; 4]);
+        let raw_length = u16::from_le_bytes([length_low, length_high]);
+        let raw_offset = u16::from_le_bytes([offset_low, offset_high]);
         let small = self.size.is_small();
         let mask = if small { 0x1fff } else { 0x7fff };
         let tag = Tag {
@@ -248,15 +249,30 @@ impl<'a> PageView<'a> {
             length_bytes: usize::from(raw_length & mask),
             flags: NodeFlags::from_bits_truncate(if small { (raw_offset >> 13) as u8 } else { 0 }),
         };
-        let limit = self.size.data_bytes() - layout::TAG_BYTES * self.tag_count;
-        if tag.length_bytes > 0 && tag.offset + tag.length_bytes > limit {
-            return Err(corrupt(format!(
-                "bytes {}..{} reach into the tag array at {limit}",
-                tag.offset,
-                tag.offset + tag.length_bytes
-            )));
+        if tag.length_bytes > 0 && tag.offset + tag.length_bytes > self.tags_start() {
+            return Err(self.tag_out_of_place(index, tag));
         }
         Ok(tag)
+    }
+
+    /// Where the tag array begins, from the end of the page header.
+    fn tags_start(&self) -> usize {
+        self.size.data_bytes() - layout::TAG_BYTES * self.tag_count
+    }
+
+    #[cold]
+    fn no_tag(&self, index: usize) -> EseError {
+        let reason = format!("tag {index}: the page has {} tags", self.tag_count);
+        EseError::corrupt(self.pgno, reason)
+    }
+
+    #[cold]
+    fn tag_out_of_place(&self, index: usize, tag: Tag) -> EseError {
+        let end = tag.offset + tag.length_bytes;
+        let (start, limit) = (tag.offset, self.tags_start());
+        let reason =
+            format!("tag {index}: bytes {start}..{end} reach into the tag array at {limit}");
+        EseError::corrupt(self.pgno, reason)
     }
 
     /// The bytes of tag `index`, as stored.
@@ -284,6 +300,16 @@ impl<'a> PageView<'a> {
     /// [`EseError::Corrupt`] when there is no such node or its lengths do not add up.
     #[inline]
     pub fn node(&self, line: usize) -> EseResult<Node<'a>> {
+        self.node_over(line, || self.key_prefix())
+    }
+
+    /// Node `line`; `key_prefix` answers [`Self::key_prefix`].
+    #[inline]
+    fn node_over(
+        &self,
+        line: usize,
+        key_prefix: impl FnOnce() -> EseResult<&'a [u8]>,
+    ) -> EseResult<Node<'a>> {
         let tag = self.tag(line + self.reserved_tags)?;
         let bytes = self.tag_bytes(tag);
         let corrupt =
@@ -301,7 +327,7 @@ impl<'a> PageView<'a> {
         };
         let prefix = if flags.contains(NodeFlags::COMPRESSED) {
             let Some(count) = take_count() else { return corrupt("no room for the prefix count") };
-            let Some(prefix) = self.key_prefix()?.get(..count) else {
+            let Some(prefix) = key_prefix()?.get(..count) else {
                 return corrupt("the key prefix is longer than tag 0");
             };
             prefix
@@ -332,10 +358,16 @@ impl<'a> PageView<'a> {
     /// # Errors
     /// Whatever reading a node reports.
     pub fn partition(&self, mut is_before: impl FnMut(&Node<'a>) -> bool) -> EseResult<usize> {
+        let key_prefix = self.key_prefix();
         let (mut low, mut high) = (0, self.node_count());
         while low < high {
             let middle = low + (high - low) / 2;
-            if is_before(&self.node(middle)?) {
+            // Most pages share one prefix: it is looked up once.
+            let node = self.node_over(middle, || match &key_prefix {
+                Ok(prefix) => Ok(prefix),
+                Err(_) => self.key_prefix(),
+            })?;
+            if is_before(&node) {
                 low = middle + 1;
             } else {
                 high = middle;

@@ -20,6 +20,8 @@ pub struct Cursor<'p, P: Pages + ?Sized> {
     /// at once, would otherwise be walked for ever.
     loaded: u64,
     direction: Direction,
+    /// False when the path is a leaf alone, which was found without the way from the root.
+    is_path_whole: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -40,7 +42,14 @@ enum Direction {
 impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// A cursor before the first entry of `tree`.
     pub fn new(pages: &'p P, tree: Tree) -> Self {
-        Self { pages, tree, path: Vec::new(), loaded: 0, direction: Direction::Forward }
+        Self {
+            pages,
+            tree,
+            path: Vec::new(),
+            loaded: 0,
+            direction: Direction::Forward,
+            is_path_whole: true,
+        }
     }
 
     /// The tree.
@@ -113,8 +122,62 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     }
 
     fn seek_target(&mut self, target: Target<'_>) -> EseResult<bool> {
-        self.path.clear();
         self.turn(Direction::Forward);
+        if self.seek_nearby(target).unwrap_or(false) {
+            return self.advance();
+        }
+        self.descend(target)?;
+        self.advance()
+    }
+
+    /// Stands before the target if it lies between the first and the last entry of the leaf that was visited last: then it is there
+    /// or nowhere. Whatever is wrong with that leaf is found on the way from the root.
+    fn seek_nearby(&mut self, target: Target<'_>) -> EseResult<bool> {
+        let Some(leaf) = self.pages.recent_leaf(self.tree.root) else { return Ok(false) };
+        self.path.clear();
+        self.loaded = 0;
+        let level = self.load_level(leaf)?;
+        let page = level.page.view()?;
+        if !level.is_leaf || level.count == 0 {
+            return Ok(false);
+        }
+        let by_data = self.tree.is_by_data();
+        let last = page.node(page.node_count() - 1)?;
+        if target.compare_leaf(&last, by_data).is_lt()
+            || target.compare_leaf(&page.node(0)?, by_data).is_gt()
+        {
+            return Ok(false);
+        }
+        let line = page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1;
+        self.path.push(Level { line, ..level });
+        self.is_path_whole = leaf == self.tree.root;
+        Ok(true)
+    }
+
+    /// Finds the way from the root to the leaf that the cursor stands on, when it came there without.
+    fn complete_path(&mut self) -> EseResult<()> {
+        let Some(level) = self.path.last().filter(|_| !self.is_path_whole) else { return Ok(()) };
+        let (page, line) = (level.page.clone(), level.line);
+        let node = page.view()?.node(0)?;
+        let key = node.key.to_vec();
+        self.descend(Target::of(&self.tree, &key, node.data))?;
+        match self.path.last_mut().filter(|level| level.page.pgno() == page.pgno()) {
+            Some(level) => {
+                level.line = line;
+                Ok(())
+            }
+            None => {
+                self.path.clear();
+                let reason = "the way to the first entry of this leaf leads elsewhere";
+                Err(EseError::corrupt(page.pgno(), reason).in_tree(self.tree.objid))
+            }
+        }
+    }
+
+    /// Goes from the root to the leaf of the target, and stands before it.
+    fn descend(&mut self, target: Target<'_>) -> EseResult<()> {
+        self.path.clear();
+        self.is_path_whole = true;
         self.loaded = 0;
         let mut pgno = self.tree.root;
         loop {
@@ -130,7 +193,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             self.path.push(Level { line, ..level });
             match child {
                 Some(child) => pgno = child,
-                None => return self.advance(),
+                None => return Ok(()),
             }
         }
     }
@@ -185,6 +248,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
 
     fn restart(&mut self, direction: Direction) -> EseResult<()> {
         self.path.clear();
+        self.is_path_whole = true;
         self.direction = direction;
         self.loaded = 0;
         let level = self.load_level(self.tree.root)?;
@@ -203,6 +267,9 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         let page = load(self.pages, &self.tree, pgno)?;
         let view = page.view()?;
         let (count, is_leaf) = (view.node_count() as isize, view.is_leaf());
+        if is_leaf {
+            self.pages.note_leaf(self.tree.root, pgno);
+        }
         let line = if self.direction == Direction::Forward { -1 } else { count };
         Ok(Level { page, line, count, is_leaf })
     }
@@ -217,6 +284,10 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             let Some(level) = self.path.last_mut() else { return Ok(false) };
             level.line = (level.line + step).clamp(-1, level.count);
             if !(0..level.count).contains(&level.line) {
+                if !self.is_path_whole {
+                    self.complete_path()?;
+                    continue;
+                }
                 if self.path.len() == 1 {
                     return Ok(false);
                 }

@@ -449,13 +449,21 @@ impl Forest {
     /// # Errors
     /// As [`Pager::commit`].
     pub fn commit(&mut self) -> EseResult<()> {
+        self.commit_when(&mut || ())
+    }
+
+    /// As [`Self::commit`]; `alone` as in [`Pager::commit_when`].
+    ///
+    /// # Errors
+    /// As [`Pager::commit`].
+    pub fn commit_when(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         self.pager.alive()?;
         if let Err(error) = self.store_spaces() {
             // What counts as stored is noted before it is, so there is no way back (P12).
             self.pager.give_up();
             return Err(error);
         }
-        self.pager.commit()?;
+        self.pager.commit_when(alone)?;
         for space in self.spaces.values_mut() {
             for pgno in std::mem::take(&mut space.freed) {
                 space.now.available.add_page(pgno, &space.now.owned);

@@ -71,8 +71,8 @@ impl Forest {
         spare.iter().try_for_each(|extent| self.take_back(fdp, *extent))
     }
 
-    /// Puts a run into its tree. Where the tree has no entry between the run's first and last, whole pages are linked in, and
-    /// only their parents change; else the entries are merged one by one.
+    /// Puts a run into its tree. Pages between whose first and last entry the tree has none are linked in whole, and only their
+    /// parents change; of the others the entries are merged one by one.
     ///
     /// # Errors
     /// [`Refusal::DuplicateKey`] when the tree has one of the entries already; the writer is dead then when changes were made.
@@ -87,10 +87,7 @@ impl Forest {
                 }
                 RunForm::Pages(pages) => {
                     forest.adopt_pages(&tree, &pages)?;
-                    match forest.find_gap(&tree, &pages)? {
-                        Some(gap) => forest.link_run(&tree, gap, &pages)?,
-                        None => forest.merge_pages(&tree, &pages)?,
-                    }
+                    forest.place_pages(&tree, pages)?;
                 }
             }
             Ok(entries)
@@ -116,8 +113,50 @@ impl Forest {
         Ok(())
     }
 
-    /// The place between two entries of the tree that the whole run fits into; none when it straddles an entry, or a separator.
-    fn find_gap(&self, tree: &Tree, pages: &RunPages) -> EseResult<Option<Gap>> {
+    /// Gives adopted pages their places, as many at a time as go between two entries of the tree.
+    fn place_pages(&mut self, tree: &Tree, pages: RunPages) -> EseResult<()> {
+        let mut left = Some(pages);
+        while let Some(mut pages) = left.take() {
+            let (gap, fitting) = self.find_gap(tree, &pages)?;
+            let taken = fitting.max(1);
+            if taken < pages.numbers.len() {
+                left = Some(self.split_run(tree, &mut pages, taken)?);
+            }
+            match (fitting, gap) {
+                (0, _) => self.merge_pages(tree, &pages)?,
+                (_, gap) => self.link_run(tree, gap, &pages)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the first `count` pages in `pages` and answers the others.
+    fn split_run(&self, tree: &Tree, pages: &mut RunPages, count: usize) -> EseResult<RunPages> {
+        let end_of = |pgno: Option<&Pgno>, is_last: bool| -> EseResult<Entry> {
+            let pgno = *pgno.ok_or_else(|| EseError::corrupt_bytes("a run without pages"))?;
+            let entries = entries_of(&self.pager.page(pgno)?.view()?)?;
+            let end = if is_last { entries.last() } else { entries.first() };
+            let Entry { key, data } = end.ok_or_else(|| EseError::corrupt(pgno, "no entries"))?;
+            let data = if tree.is_by_data() { data.clone() } else { Vec::new() };
+            Ok(Entry { key: key.clone(), data })
+        };
+        let numbers = pages.numbers.split_off(count);
+        let separators = pages.separators.split_off(count);
+        // That between the two parts: linking makes its own.
+        pages.separators.truncate(count - 1);
+        let last_entry = end_of(pages.numbers.last(), true)?;
+        Ok(RunPages {
+            first_entry: end_of(numbers.first(), false)?,
+            last_entry: std::mem::replace(&mut pages.last_entry, last_entry),
+            numbers,
+            separators,
+            first: Vec::new(),
+            last: Vec::new(),
+        })
+    }
+
+    /// The place between two entries of the tree where the run begins, and how many of its pages go there.
+    fn find_gap(&self, tree: &Tree, pages: &RunPages) -> EseResult<(Gap, usize)> {
         let Entry { key, data } = &pages.first_entry;
         let path = self.descend(tree, Target::of(tree, key, data))?;
         if path.is_found {
@@ -125,23 +164,15 @@ impl Forest {
             return Err(EseError::refused(Refusal::DuplicateKey, reason).in_tree(tree.objid));
         }
         let (leaf, branches) = path.split();
-        let last = &pages.last_entry;
         let bound = self.upper_bound(branches)?;
-        let is_under =
-            |bound: &[u8]| compare_parts([&last.key, &last.data, &[]], [bound, &[], &[]]).is_lt();
-        if !bound.as_deref().is_none_or(is_under) {
-            return Ok(None);
-        }
         let mut left = self.leaf_entries(tree, leaf.pgno)?;
         let is_before =
             |entry: &Entry| entry.cmp_place(&pages.first_entry, tree.is_by_data()).is_lt();
         let right = left.split_off(left.partition_point(is_before));
-        let is_free = match right.first() {
-            Some(next) => last.cmp_place(next, tree.is_by_data()).is_lt(),
-            // All of the next leaf stands at or above the bound, which the run lies under.
-            None => true,
-        };
-        Ok(is_free.then(|| Gap { leaf, branches: branches.to_vec(), left, right }))
+        // All of the next leaf stands at or above the bound.
+        let limits = (bound.as_deref(), right.first());
+        let fitting = pages.fitting(tree, limits);
+        Ok((Gap { leaf, branches: branches.to_vec(), left, right }, fitting))
     }
 
     fn link_run(&mut self, tree: &Tree, gap: Gap, pages: &RunPages) -> EseResult<()> {
@@ -220,6 +251,30 @@ impl Forest {
             self.merge(tree, entries.into_iter().map(insert))?;
         }
         Ok(())
+    }
+}
+
+impl RunPages {
+    /// How many pages from the first on have all their entries below `bound`, which compares as key and data in one string, and `next`.
+    fn fitting(&self, tree: &Tree, (bound, next): (Option<&[u8]>, Option<&Entry>)) -> usize {
+        let data_of =
+            |entry: &Entry| if tree.is_by_data() { entry.data.clone() } else { Vec::new() };
+        let last = &self.last_entry;
+        let is_under_bound = bound.is_none_or(|bound| {
+            compare_parts([&last.key, &last.data, &[]], [bound, &[], &[]]).is_lt()
+        });
+        if is_under_bound && next.is_none_or(|next| last.cmp_place(next, tree.is_by_data()).is_lt())
+        {
+            return self.numbers.len();
+        }
+        let next = next.map(|next| (next, data_of(next)));
+        // What is below a separator is below all that the separator is not above.
+        self.separators.partition_point(|separator| {
+            bound.is_none_or(|bound| separator.as_slice() <= bound)
+                && next.as_ref().is_none_or(|(next, data)| {
+                    compare_parts([separator, &[], &[]], [&next.key, data, &[]]).is_le()
+                })
+        })
     }
 }
 

@@ -17,6 +17,15 @@ impl Pager {
     /// # Errors
     /// [`crate::ese::EseError::Io`]: the writer is dead then, and the file holds the last commit or this one.
     pub fn commit(&mut self) -> EseResult<()> {
+        self.commit_when(&mut || ())
+    }
+
+    /// As [`Self::commit`]; calls `alone` before the first page of the last commit is written over, unless nothing changed. Whoever
+    /// reads the last commit ([`super::CommittedPages`]) must be kept out from then on.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_when(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         self.alive()?;
         if self.dirty.is_empty()
             && self.fresh.is_empty()
@@ -24,10 +33,10 @@ impl Pager {
         {
             return Ok(());
         }
-        self.guarded(Self::commit_steps)
+        self.guarded(|pager| pager.commit_steps(alone))
     }
 
-    fn commit_steps(&mut self) -> EseResult<()> {
+    fn commit_steps(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         let dbtime = self.next_dbtime();
         self.write_new_pages(dbtime, |_| false)?;
         self.storage.sync()?; // P3
@@ -38,6 +47,7 @@ impl Pager {
         if let Some(journal) = self.journal.clone() {
             self.write_journal(&*journal, &header)?; // P4
         }
+        alone();
         self.write_changed_pages()?;
         write_headers(&*self.storage, &header)?;
         self.storage.sync()?;

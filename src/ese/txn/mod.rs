@@ -45,11 +45,13 @@ pub mod journal;
 mod open;
 mod pager;
 mod reader;
+mod recent;
 mod scan;
 mod source;
 
 pub use ahead::{AheadWriter, CommittedPages};
 pub use file::{DatabaseFile, read_header};
 pub use pager::{Pager, check_editable};
+pub use recent::RecentPages;
 pub use scan::{PageFinding, PageProblem, scan_pages};
 pub use source::{PageRef, Pages};

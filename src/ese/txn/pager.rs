@@ -52,6 +52,11 @@ impl Pager {
         Dbtime(self.header.dbtime().0 + 1)
     }
 
+    /// The file.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     /// Highest object id handed out.
     pub fn objid_last(&self) -> ObjId {
         self.objid_last

@@ -26,6 +26,14 @@ pub trait Pages {
 
     /// Says that these pages will be asked for soon, so that the source may read ahead.
     fn will_need(&self, _pages: &[Pgno]) {}
+
+    /// The leaf of the tree with this root that was visited last, if that is remembered; see [`super::RecentPages`].
+    fn recent_leaf(&self, _root: Pgno) -> Option<Pgno> {
+        None
+    }
+
+    /// A leaf of the tree with this root is being visited.
+    fn note_leaf(&self, _root: Pgno, _leaf: Pgno) {}
 }
 
 /// The bytes of one page: a piece of a map, or a share of a cached buffer. Cheap to clone.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::piece::{Operation, Piece};
-use super::shared::{Shared, ended};
+use super::shared::{Claims, Shared, ended};
 use super::worker::Tasks;
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::table::write::IndexEntries;
 use crate::mapi::InstanceId;
 use crate::recover::job::{Job, Progress, Watch};
 use crate::recover::partial::insert_partial;
@@ -20,6 +21,9 @@ use crate::store::StoreWriter;
 
 /// The longest time between two commits, while there is something to commit.
 const COMMIT_SECONDS: Duration = Duration::from_secs(5);
+
+/// Bytes written ahead that are synced together while the batch still grows.
+const SYNC_BYTES: u64 = 64 << 20;
 
 /// What workers tell.
 pub enum Message {
@@ -67,12 +71,28 @@ pub struct Committer<'c> {
     tasks: &'c Tasks,
     mailboxes: usize,
     open: BTreeMap<usize, Open>,
+    /// Pieces that cannot go in yet.
     waiting: Vec<Piece>,
-    waiting_bytes: u64,
+    /// What has been linked in since the last commit.
+    batch: Batch,
     started: BTreeMap<usize, Instant>,
     last_commit: Instant,
     done: BTreeMap<usize, MailboxReport>,
     commits: u64,
+}
+
+/// What the next commit will hold.
+#[derive(Default)]
+struct Batch {
+    pieces: usize,
+    /// Index entries that are not in yet.
+    entries: IndexEntries,
+    /// What cannot be done by pages, by mailbox.
+    operations: Vec<(usize, Operation)>,
+    /// Bytes of its pieces, and of those that wait.
+    bytes: u64,
+    /// How many of them nobody has synced.
+    unsynced_bytes: u64,
 }
 
 impl<'c> Committer<'c> {
@@ -89,7 +109,7 @@ impl<'c> Committer<'c> {
             mailboxes: pairs.len(),
             open: BTreeMap::new(),
             waiting: Vec::new(),
-            waiting_bytes: 0,
+            batch: Batch::default(),
             started: BTreeMap::new(),
             last_commit: Instant::now(),
             done: BTreeMap::new(),
@@ -123,6 +143,8 @@ impl<'c> Committer<'c> {
             self.take(message, watch)?;
             if self.is_time_to_commit(from.is_empty()) {
                 self.commit()?;
+            } else if self.batch.unsynced_bytes >= SYNC_BYTES {
+                self.settle_ahead()?;
             }
         }
         Ok(())
@@ -140,8 +162,14 @@ impl<'c> Committer<'c> {
                 let items = (piece.written.len() + piece.bad.len()) as u64;
                 watch(Progress::Items { items, bytes: piece.bytes });
                 // Pages of its own, and what of it stays in memory.
-                self.waiting_bytes += piece.bytes + (piece.parcel.page_count() as u64) * 64;
-                self.waiting.push(*piece);
+                let bytes = piece.bytes + (piece.parcel.page_count() as u64) * 64;
+                self.batch.bytes += bytes;
+                self.batch.unsynced_bytes += bytes;
+                if self.may_go_in(&piece) {
+                    self.link(*piece)?;
+                } else {
+                    self.waiting.push(*piece);
+                }
             }
             Message::Verified { number, mut report } => {
                 let started = self.started.remove(&number);
@@ -163,9 +191,10 @@ impl<'c> Committer<'c> {
 
     /// Batches are large, but nobody waits for one: when nothing comes any more, what is there is committed.
     fn is_time_to_commit(&self, is_quiet: bool) -> bool {
-        let has_work =
-            !self.waiting.is_empty() || self.open.values().any(|open| open.pieces_left == 0);
-        let is_full = self.waiting_bytes >= self.job.run.commit_bytes;
+        let has_work = self.batch.pieces > 0
+            || !self.waiting.is_empty()
+            || self.open.values().any(|open| open.pieces_left == 0);
+        let is_full = self.batch.bytes >= self.job.run.commit_bytes;
         let is_last = is_quiet && self.is_all_built();
         has_work && (is_full || is_last || self.last_commit.elapsed() >= COMMIT_SECONDS)
     }
@@ -177,53 +206,31 @@ impl<'c> Committer<'c> {
         unplanned == 0 && self.open.iter().all(|(number, open)| open.pieces_left == of(number))
     }
 
+    /// Commits what is ready. Workers go on meanwhile: the writer is let go between steps, and the last commit can be read until
+    /// this one is put in its place.
     fn commit(&mut self) -> EseResult<()> {
         let started = Instant::now();
-        let pieces = self.take_ready();
-        let count = pieces.len();
-        let shared = self.shared;
-        let mut claims = shared.claims();
-        let mut target = shared.target();
-        let locked = started.elapsed();
-        let mut parcels = Vec::with_capacity(pieces.len());
-        let mut operations = Vec::new();
-        for piece in pieces {
-            for brought in piece.parcel.brings() {
-                claims.outstanding.remove(brought);
-            }
-            for promised in &piece.promised {
-                if let Some(count) = claims.promised.get_mut(promised) {
-                    *count = count.saturating_sub(1);
-                }
-            }
-            if let Some(open) = self.open.get_mut(&piece.number) {
-                open.pieces_left = open.pieces_left.saturating_sub(1);
-                open.written.extend(piece.written);
-                for (write, bad) in piece.bad {
-                    open.report.turn_bad(&write, bad);
-                }
-                for part in piece.partial {
-                    open.report.turn_partial(part);
-                }
-            }
-            let number = piece.number;
-            operations.extend(piece.operations.into_iter().map(|operation| (number, operation)));
-            parcels.push(piece.parcel);
+        for piece in self.take_ready() {
+            self.link(piece)?;
         }
-        claims.promised.retain(|_, count| *count > 0);
-        target.splice(parcels)?;
-        for (number, operation) in operations {
+        self.settle_ahead()?;
+        let settled = started.elapsed();
+        let shared = self.shared;
+        let batch = std::mem::take(&mut self.batch);
+        let mut target = shared.target();
+        for (number, operation) in batch.operations {
             let written = self.operate(&mut target, operation)?;
             if let (Some(written), Some(open)) = (written, self.open.get_mut(&number)) {
                 open.written.push(written);
             }
         }
-        let spliced = started.elapsed();
         let done = self.note_progress(&mut target)?;
-        drop(claims);
         shared.commit(&mut target)?;
         drop(target);
-        tracing::debug!(pieces = count, ?locked, ?spliced, committed = ?started.elapsed(), "a batch is in");
+        shared.claims().going.clear();
+        let pieces = batch.pieces;
+        tracing::debug!(pieces, ?settled, committed = ?started.elapsed(), "a batch is in");
+        self.batch.bytes = self.waiting.iter().map(|piece| piece.bytes).sum();
         self.commits += 1;
         self.last_commit = Instant::now();
         for number in done {
@@ -235,10 +242,52 @@ impl<'c> Committer<'c> {
         Ok(())
     }
 
+    /// Whether a piece can be linked in as soon as it comes: it lets nothing go, and holds nothing that is still on its way.
+    fn may_go_in(&self, piece: &Piece) -> bool {
+        if !piece.operations.is_empty() {
+            return false;
+        }
+        let mut claims = self.shared.claims();
+        let may = !needs_of(piece).any(|need| claims.outstanding.contains(&need));
+        if may {
+            claims.take_in(piece);
+        }
+        may
+    }
+
+    /// Links the pages of a piece in. Others may have the writer again afterwards.
+    fn link(&mut self, piece: Piece) -> EseResult<()> {
+        let number = piece.number;
+        if let Some(open) = self.open.get_mut(&number) {
+            open.pieces_left = open.pieces_left.saturating_sub(1);
+            open.written.extend(piece.written);
+            for (write, bad) in piece.bad {
+                open.report.turn_bad(&write, bad);
+            }
+            piece.partial.into_iter().for_each(|part| open.report.turn_partial(part));
+        }
+        let operations = piece.operations.into_iter();
+        self.batch.operations.extend(operations.map(|operation| (number, operation)));
+        self.batch.pieces += 1;
+        self.shared.target().splice_rows(piece.parcel, &mut self.batch.entries)?;
+        self.shared.let_others_in();
+        Ok(())
+    }
+
+    /// Brings index entries in, one index at a time, and syncs what workers have written, so that the commit itself is short.
+    fn settle_ahead(&mut self) -> EseResult<()> {
+        self.batch.unsynced_bytes = 0;
+        for batch in std::mem::take(&mut self.batch.entries).into_batches() {
+            self.shared.target().splice_entries(batch)?;
+            self.shared.let_others_in();
+        }
+        self.shared.sync_ahead()
+    }
+
     /// Takes the pieces whose items hold nothing that is still on its way, and that take no content from under the items of a piece
     /// which is; the others wait.
     fn take_ready(&mut self) -> Vec<Piece> {
-        let claims = self.shared.claims();
+        let mut claims = self.shared.claims();
         let mut pieces = std::mem::take(&mut self.waiting);
         loop {
             let brought: HashSet<InstanceId> =
@@ -261,7 +310,9 @@ impl<'c> Committer<'c> {
             }
             self.waiting.extend(late);
         }
-        self.waiting_bytes = self.waiting.iter().map(|piece| piece.bytes).sum();
+        for piece in &pieces {
+            claims.take_in(piece);
+        }
         pieces
     }
 
@@ -303,6 +354,22 @@ impl<'c> Committer<'c> {
             }
         }
         Ok(done)
+    }
+}
+
+impl Claims {
+    /// A piece goes in with this batch.
+    fn take_in(&mut self, piece: &Piece) {
+        for brought in piece.parcel.brings() {
+            self.outstanding.remove(brought);
+        }
+        for promised in &piece.promised {
+            if let Some(count) = self.promised.get_mut(promised) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.promised.retain(|_, count| *count > 0);
+        self.going.extend(replaced_by(piece));
     }
 }
 

@@ -43,7 +43,7 @@ pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResul
     let maps = writer.parcel_maps(&job.source.view())?;
     let replicas = Replicas::adopt(&job.source.view(), &mut writer)?;
     let shared = Shared::new(job, writer, maps, replicas, pairs.len())?;
-    let (to_committer, from_workers) = crossbeam_channel::bounded(2 * job.run.workers + 2);
+    let (to_committer, from_workers) = crossbeam_channel::bounded(room(job));
     let tasks = worker::Tasks::new(&pairs);
     let report = std::thread::scope(|scope| {
         for _ in 0..job.run.workers.max(1) {
@@ -67,6 +67,14 @@ pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResul
     let columns_left = shared.maps.left().map(str::to_owned).collect();
     shared.into_writer().close()?;
     Ok(JobReport { columns_left, ..report })
+}
+
+/// Messages that may wait for the committer. While it commits, workers should not have to wait; but what they have built takes memory,
+/// a megabyte or two for the largest pieces.
+fn room(job: &Job<'_>) -> usize {
+    const PIECE_BYTES: u64 = 4 << 20;
+    let within_budget = usize::try_from(job.run.memory_bytes / PIECE_BYTES).unwrap_or(usize::MAX);
+    within_budget.clamp(2 * job.run.workers + 2, 256)
 }
 
 /// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::shared::{Claim, Shared};
 use super::worker::Planned;
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::txn::DatabaseFile;
+use crate::ese::txn::{DatabaseFile, RecentPages};
 use crate::mapi::{FolderId, InstanceId};
 use crate::recover::job::Job;
 use crate::recover::partial::{reason_of, what_is_lost};
@@ -16,7 +16,7 @@ use crate::recover::share::find_content;
 use crate::recover::verify::Written;
 use crate::store::{
     ContentSum, Holders, Item, ItemId, ItemWeight, LostAttachment, Parcel, ParcelBuilder,
-    ParcelWish, SharedSupply, View,
+    ParcelWish, Summer, View,
 };
 
 /// Long values that a row may get beside those it has, because it grows by a few bytes.
@@ -104,7 +104,8 @@ struct Copied {
 }
 
 struct Reading<'p> {
-    view: View<'p, DatabaseFile>,
+    view: View<'p, RecentPages<'p, DatabaseFile>>,
+    sums: Summer<'p, RecentPages<'p, DatabaseFile>>,
     shared: &'p Shared,
     planned: &'p Planned,
     items: Vec<Readable<'p>>,
@@ -127,8 +128,11 @@ pub fn build(
     planned: &Planned,
     range: Range<usize>,
 ) -> EseResult<Piece> {
+    let recent = RecentPages::new(job.source.view().pages());
+    let view = job.source.view().through(&recent);
     let mut reading = Reading {
-        view: job.source.view(),
+        sums: view.summer()?,
+        view,
         shared,
         planned,
         items: Vec::new(),
@@ -167,7 +171,7 @@ impl<'p> Reading<'p> {
     }
 
     fn try_read(&mut self, write: &'p PlannedWrite) -> EseResult<Readable<'p>> {
-        let item = self.view.item(write.source)?;
+        let item = self.view.item_to_copy(write.source)?;
         let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
         let item = item.ok_or_else(missing)?;
         if let WriteKind::MarkRead(_) = write.kind {
@@ -198,7 +202,7 @@ impl<'p> Reading<'p> {
         {
             return Ok(Readable { write, item, weight, content: Holding::There(claim) });
         }
-        let sum = self.view.content_sum(write.instance)?;
+        let sum = self.sums.content_sum(write.instance)?;
         if let Some(copy) = self.find_in_target(&content)? {
             let claim = Claim { copy, crc: sum.crc };
             return Ok(Readable { write, item, weight, content: Holding::There(claim) });
@@ -225,7 +229,9 @@ impl<'p> Reading<'p> {
         };
         let Some(copy) = found else { return Ok(None) };
         let mut claims = self.shared.claims();
-        if self.shared.target().view()?.content_brief(copy)?.is_none() {
+        if claims.going.contains(&copy)
+            || self.shared.target().view()?.content_brief(copy)?.is_none()
+        {
             return Ok(None);
         }
         *claims.promised.entry(copy).or_default() += 1;
@@ -243,7 +249,7 @@ impl<'p> Reading<'p> {
 
     fn build(mut self) -> EseResult<Piece> {
         let mut builder = self.reserve()?;
-        let mut supply = SharedSupply(self.shared.target_lock());
+        let mut supply = self.shared;
         let (source, maps) = (self.view, &self.shared.maps);
         let mut bytes = 0;
         for copy in &mut self.copies {
@@ -262,8 +268,8 @@ impl<'p> Reading<'p> {
             }
         }
         inserts.sort_by_key(|(item, _)| (item.id.folder.to_store(), item.id.message.to_store()));
-        for (new, at) in &inserts {
-            let Some(readable) = self.items.get(*at) else { continue };
+        for (new, at) in inserts {
+            let Some(readable) = self.items.get(at) else { continue };
             let from = readable.write.source;
             builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
         }

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::Pgno;
+use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
 use crate::recover::place::Replicas;
-use crate::store::{CommittedStore, ParcelMaps, ParcelTarget, StoreWriter};
+use crate::store::{AheadFiles, CommittedStore, ParcelMaps, ParcelTarget, StoreWriter};
 
 /// A source content that several items hold, and its copy.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub struct Claims {
     pub outstanding: HashSet<InstanceId>,
     /// Contents of the target that items which are not there yet will hold: they must not go.
     pub promised: HashMap<InstanceId, usize>,
+    /// Contents of the target that the batch which is going in may let go: nobody may count on them.
+    pub going: HashSet<InstanceId>,
 }
 
 /// What all threads of a job look at.
@@ -35,6 +39,9 @@ pub struct Shared {
     target: Mutex<StoreWriter>,
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
+    files: AheadFiles,
+    /// Threads that wait for the writer.
+    waiting: AtomicUsize,
     is_ending: AtomicBool,
     /// Mailboxes whose items are not all decided about yet.
     pub unplanned: AtomicUsize,
@@ -60,7 +67,9 @@ impl Shared {
         Ok(Self {
             committed: RwLock::new(Arc::new(target.committed()?)),
             parcel_target: target.parcel_target(),
+            files: target.ahead_files(),
             target: Mutex::new(target),
+            waiting: AtomicUsize::new(0),
             claims: Mutex::default(),
             is_ending: AtomicBool::new(false),
             unplanned: AtomicUsize::new(mailboxes),
@@ -71,12 +80,22 @@ impl Shared {
 
     /// The writer.
     pub fn target(&self) -> MutexGuard<'_, StoreWriter> {
-        self.target.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        self.waiting.fetch_sub(1, Ordering::SeqCst);
+        target
     }
 
-    /// The writer behind its lock, for lending pages.
-    pub fn target_lock(&self) -> &Mutex<StoreWriter> {
-        &self.target
+    /// Lets those go first who wait for the writer: a mutex is not fair, and the committer would take it again before they wake.
+    pub fn let_others_in(&self) {
+        while self.waiting.load(Ordering::SeqCst) > 0 && !self.is_ending() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Syncs what workers have written so far, while they go on.
+    pub fn sync_ahead(&self) -> EseResult<()> {
+        self.files.sync()
     }
 
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
@@ -84,11 +103,15 @@ impl Shared {
         self.committed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Commits while nobody reads the last commit, and lets them read this one.
+    /// Commits, and lets everybody read this commit. They may read the one before until its pages are written over.
     pub fn commit(&self, target: &mut StoreWriter) -> EseResult<()> {
-        let mut committed = self.committed.write().unwrap_or_else(PoisonError::into_inner);
-        target.commit()?;
-        *committed = Arc::new(target.committed()?);
+        let mut alone = None;
+        target.commit_when(&mut || {
+            alone = Some(self.committed.write().unwrap_or_else(PoisonError::into_inner));
+        })?;
+        if let Some(mut committed) = alone {
+            *committed = Arc::new(target.committed()?);
+        }
         Ok(())
     }
 
@@ -109,6 +132,13 @@ impl Shared {
 
     pub fn into_writer(self) -> StoreWriter {
         self.target.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lends pages out of the writer that all share.
+impl PageSupply for &Shared {
+    fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
+        self.target().lend_pages(fdp, want)
     }
 }
 

@@ -12,6 +12,7 @@ use super::committer::Message;
 use super::piece;
 use super::shared::Shared;
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::txn::RecentPages;
 use crate::mapi::FolderId;
 use crate::recover::job::Job;
 use crate::recover::place::make_folders;
@@ -213,7 +214,8 @@ impl<'w> Worker<'w> {
         let committed = self.shared.committed();
         let source = self.job.source.view();
         let strong = self.job.run.verify_full.then_some(&source);
-        verify_mailbox(&committed.view(), strong, written, &mut report)?;
+        let recent = RecentPages::new(committed.view().pages());
+        verify_mailbox(&committed.view().through(&recent), strong, written, &mut report)?;
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }

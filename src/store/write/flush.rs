@@ -94,21 +94,27 @@ impl StoreWriter {
     }
 
     fn apply(&mut self, instance: InstanceId, change: ReferenceChange) -> EseResult<()> {
-        let content = self.look().content(instance)?;
-        let content = content.ok_or_else(|| self.look().missing("content", instance))?;
-        let live = content.references.saturating_add(change.live);
-        let soft = content.soft_references.saturating_add(change.soft);
+        let key = self.tables.contents.key(&[Some(&instance.to_store())])?;
+        let pages = self.db.forest().pager();
+        let counts = scan::row(pages, &self.tables.contents, &key, |fields| {
+            Ok((fields.i32(col::REFERENCES)?, fields.i32(col::SOFT_REFERENCES)?))
+        })?;
+        let missing = || self.look().missing("content", instance);
+        let (old_live, old_soft) = counts.ok_or_else(missing)?;
+        let live = i64::from(old_live).saturating_add(change.live);
+        let soft = i64::from(old_soft).saturating_add(change.soft);
         if live < 0 || soft < 0 {
             let reason = format!(
-                "content {instance} has {} and {} references, {} and {} were to be added",
-                content.references, content.soft_references, change.live, change.soft
+                "content {instance} has {old_live} and {old_soft} references, {} and {} were to be added",
+                change.live, change.soft
             );
             return Err(EseError::corrupt_bytes(reason).in_file(&self.path));
         }
         if live == 0 && soft == 0 {
+            let content = self.look().content(instance)?;
+            let content = content.ok_or_else(|| self.look().missing("content", instance))?;
             return self.remove_content(&content);
         }
-        let key = self.tables.contents.key(&[Some(&instance.to_store())])?;
         let mut draft = Draft::new(&self.tables.contents);
         draft.i32(col::REFERENCES, to_long(live)).i32(col::SOFT_REFERENCES, to_long(soft));
         draft.update(&mut self.db, &key)?;

@@ -53,7 +53,7 @@ use flush::{FolderChange, ReferenceChange};
 pub use contents::{ATTACHMENT_ROWS_MAX, Stored};
 pub use folders::NewFolder;
 pub use parcel::{
-    Holders, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget, ParcelWish, Reservation, SharedSupply,
+    AheadFiles, Holders, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget, ParcelWish, Reservation,
 };
 
 /// Ids and change numbers below belong to the store itself. Source: exchange-store 3.3.
@@ -269,11 +269,19 @@ impl StoreWriter {
     /// # Errors
     /// [`EseError::Io`], [`EseError::Corrupt`] when counters do not fit what was changed; the writer is dead then.
     pub fn commit(&mut self) -> EseResult<()> {
+        self.commit_when(&mut || ())
+    }
+
+    /// As [`Self::commit`]; `alone` as in [`Pager::commit_when`].
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_when(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         self.flush()?;
         self.guarded(|writer| {
             writer.stm.store_space(&mut writer.db)?;
             writer.stm.sync()?;
-            writer.db.commit()
+            writer.db.commit_when(alone)
         })
     }
 

@@ -46,7 +46,7 @@ impl StoreWriter {
     /// As [`Self::copy_content`], with notes in the place of attachments that cannot be read.
     ///
     /// # Errors
-    /// As there, for everything else; [`View::lost_attachments`] tells beforehand.
+    /// As there, for everything else; [`crate::store::Summer::lost_attachments`] tells beforehand.
     pub fn copy_content_without<P: Pages + ?Sized>(
         &mut self,
         source: &View<'_, P>,

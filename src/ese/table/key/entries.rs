@@ -101,9 +101,9 @@ impl<'d> IndexKeys<'d> {
     /// # Errors
     /// As [`IndexKeys::keys`], except that only the NULL rule for primary keys holds.
     pub fn single_key(&mut self, source: &dyn FieldSource) -> EseResult<Key> {
-        let picks = vec![0; self.segments.len()];
+        let picks = self.first_picks();
         self.builder.clear();
-        let nulls = self.push_segments(0, source, &picks)?;
+        let nulls = self.push_segments(0, source, picks)?;
         if nulls > 0 && self.index.flags.contains(IndexFlags::NO_NULL_SEGMENT) {
             return Err(null_refused(self.index));
         }
@@ -142,6 +142,10 @@ impl<'d> IndexKeys<'d> {
 
     /// Goes through the combinations of values that have a key (rule 3 of ese-logical 6.8).
     fn sequences(&mut self, source: &dyn FieldSource, out: &mut Vec<Key>) -> EseResult<()> {
+        if self.segments.iter().all(|segment| !segment.multi_valued) {
+            let picks = self.first_picks();
+            return self.keys_of(source, picks, out);
+        }
         let counts: Vec<usize> = self
             .segments
             .iter()
@@ -162,6 +166,12 @@ impl<'d> IndexKeys<'d> {
                 return Ok(());
             }
         }
+    }
+
+    /// The first value of every segment.
+    fn first_picks(&self) -> &'static [usize] {
+        static ZEROS: [usize; MAX_SEGMENTS] = [0; MAX_SEGMENTS];
+        ZEROS.get(..self.segments.len()).unwrap_or(&ZEROS)
     }
 
     /// Steps to the next combination; false after the last one.

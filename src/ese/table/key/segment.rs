@@ -39,9 +39,11 @@ pub struct KeyBuilder {
 impl KeyBuilder {
     /// An empty key of `index`.
     pub fn new(index: &IndexDef) -> Self {
+        /// Most keys are shorter, so that one allocation does.
+        const USUAL_BYTES: usize = 64;
         let key_most_bytes = usize::from(index.key_most_bytes);
         Self {
-            bytes: Vec::new(),
+            bytes: Vec::with_capacity(USUAL_BYTES),
             flags: index.flags,
             key_most_bytes,
             var_seg_mac: index.var_seg_mac.map_or(key_most_bytes, usize::from),

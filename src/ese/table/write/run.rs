@@ -82,6 +82,50 @@ impl TableRun {
     }
 }
 
+/// Index entries of rows that are in their tables already, gathered from many runs.
+#[derive(Debug, Default)]
+pub struct IndexEntries {
+    tables: Vec<(Arc<TableDef>, Vec<Vec<IndexEntry>>)>,
+}
+
+impl IndexEntries {
+    fn add(&mut self, table: Arc<TableDef>, entries: Vec<Vec<IndexEntry>>) {
+        match self.tables.iter_mut().find(|(known, _)| known.objid == table.objid) {
+            Some((_, gathered)) => {
+                gathered.iter_mut().zip(entries).for_each(|(all, new)| all.extend(new));
+            }
+            None => self.tables.push((table, entries)),
+        }
+    }
+
+    /// The entries index by index, each sorted when its turn comes.
+    pub fn into_batches(self) -> impl Iterator<Item = IndexBatch> {
+        let indexes = |(table, entries): (Arc<TableDef>, Vec<Vec<IndexEntry>>)| {
+            let entries = entries.into_iter().enumerate();
+            entries.map(move |(place, entries)| IndexBatch::new(table.clone(), place, entries))
+        };
+        self.tables.into_iter().flat_map(indexes)
+    }
+}
+
+/// Sorted entries of one index.
+#[derive(Debug)]
+pub struct IndexBatch {
+    table: Arc<TableDef>,
+    place: usize,
+    sorted: Vec<IndexEntry>,
+    has_repeats: bool,
+}
+
+impl IndexBatch {
+    fn new(table: Arc<TableDef>, place: usize, mut entries: Vec<IndexEntry>) -> Self {
+        entries.sort_unstable();
+        let is_repeat = |pair: &[IndexEntry]| matches!(pair, [a, b] if a.0 == b.0);
+        let has_repeats = entries.windows(2).any(is_repeat);
+        Self { table, place, sorted: entries, has_repeats }
+    }
+}
+
 impl TableRunBuilder {
     /// A builder of rows for `table`.
     ///
@@ -194,50 +238,58 @@ impl DatabaseWriter {
         self.forest_mut().lend_pages(fdp, want)
     }
 
-    /// Lets rows that were built apart enter their table: long values first, then rows, then index entries. Runs of one table are
-    /// best given together, because their index entries are merged in one go.
+    /// Lets rows that were built apart enter their table: long values first, then rows, then index entries.
     ///
     /// # Errors
     /// [`Refusal::DuplicateKey`] when a key that must be unique is there already: the writer is dead then.
     pub fn splice(&mut self, runs: Vec<TableRun>) -> EseResult<u64> {
+        let mut entries = IndexEntries::default();
+        let rows = self.splice_pages(runs, &mut entries)?;
+        for batch in entries.into_batches() {
+            self.splice_entries(batch)?;
+        }
+        Ok(rows)
+    }
+
+    /// The first half of [`Self::splice`]: long values and rows. Nothing may be committed before the index entries, which are added
+    /// to `entries`, are in as well; those of many runs are best gathered, because they are merged in one go.
+    ///
+    /// # Errors
+    /// As [`Self::splice`].
+    pub fn splice_pages(
+        &mut self,
+        runs: Vec<TableRun>,
+        entries: &mut IndexEntries,
+    ) -> EseResult<u64> {
         let mut rows = 0;
-        let mut batches: Vec<(Arc<TableDef>, Vec<Vec<IndexEntry>>)> = Vec::new();
         for run in runs {
-            let TableRun { table, rows: of_rows, long_values, entries } = run;
+            let TableRun { table, rows: of_rows, long_values, entries: of_indexes } = run;
             for run in long_values.into_iter().chain(of_rows) {
                 let is_rows = *run.tree() == table.tree();
                 let named = |error: EseError| error.in_object(&table.name);
                 let count = self.forest_mut().splice(run).map_err(named)?;
                 rows += if is_rows { count } else { 0 };
             }
-            match batches.iter_mut().find(|(known, _)| known.objid == table.objid) {
-                Some((_, gathered)) => {
-                    gathered.iter_mut().zip(entries).for_each(|(all, new)| all.extend(new));
-                }
-                None => batches.push((table, entries)),
-            }
-        }
-        for (table, entries) in batches {
-            self.merge_entries(&table, entries)?;
+            entries.add(table, of_indexes);
         }
         Ok(rows)
     }
 
-    fn merge_entries(&mut self, table: &TableDef, entries: Vec<Vec<IndexEntry>>) -> EseResult<()> {
-        for (index, mut entries) in table.indexes.iter().zip(entries) {
-            entries.sort_unstable();
-            let repeats = |pair: &[IndexEntry]| pair[0].0 == pair[1].0;
-            let is_unique = index.flags.contains(IndexFlags::UNIQUE);
-            if is_unique && entries.windows(2).any(repeats) {
-                let reason = "two rows have the same key in a unique index";
-                self.forest_mut().pager_mut().give_up();
-                return Err(EseError::refused(Refusal::DuplicateKey, reason).in_object(&index.name));
-            }
-            let changes = entries.into_iter().map(|(key, data)| Change::Insert { key, data });
-            let merged = self.forest_mut().merge(&index_tree(index), changes);
-            merged.map_err(|error| error.in_object(&index.name))?;
+    /// The second half of [`Self::splice`], for one index.
+    ///
+    /// # Errors
+    /// As [`Self::splice`].
+    pub fn splice_entries(&mut self, batch: IndexBatch) -> EseResult<()> {
+        let IndexBatch { table, place, sorted, has_repeats } = batch;
+        let Some(index) = table.indexes.get(place) else { return Ok(()) };
+        let named = |error: EseError| error.in_object(&index.name);
+        if has_repeats && index.flags.contains(IndexFlags::UNIQUE) {
+            let reason = "two rows have the same key in a unique index";
+            self.forest_mut().pager_mut().give_up();
+            return Err(named(EseError::refused(Refusal::DuplicateKey, reason)));
         }
-        Ok(())
+        let changes = sorted.into_iter().map(|(key, data)| Change::Insert { key, data });
+        self.forest_mut().merge(&index_tree(index), changes).map(drop).map_err(named)
     }
 
     /// Gives up runs that will not enter their table; their pages are free again.

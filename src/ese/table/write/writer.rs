@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::long_value;
+use super::patch::patched;
 use super::row::{EncodedRow, FieldValue, LidSource, RowKeys, encode_row, references, row_keys};
 use super::run::Lids;
 use crate::ese::error::{EseError, EseResult, Refusal};
@@ -170,6 +171,10 @@ impl DatabaseWriter {
     ) -> EseResult<Vec<u8>> {
         check_writable(table)?;
         let old_record = self.record(table, bookmark)?;
+        if let Some(record) = patched(table, &old_record, changes)? {
+            self.forest.replace(&table.tree(), bookmark, &record)?;
+            return Ok(bookmark.to_vec());
+        }
         let old_keys = self.keys_of_stored(table, &old_record)?;
         let kept = kept_values(table, &old_record, changes)?;
         let values: Vec<FieldValue<'_>> = kept.iter().map(Kept::as_value).collect();
@@ -418,6 +423,14 @@ impl DatabaseWriter {
     /// [`EseError::Io`]: the writer is dead then, and the file holds the last commit or this one.
     pub fn commit(&mut self) -> EseResult<()> {
         self.forest.commit()
+    }
+
+    /// As [`Self::commit`]; `alone` as in [`crate::ese::txn::Pager::commit_when`].
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_when(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
+        self.forest.commit_when(alone)
     }
 
     /// Commits and ends: the database is clean afterwards.

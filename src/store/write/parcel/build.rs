@@ -202,7 +202,7 @@ impl<'t> ParcelBuilder<'t> {
     }
 
     /// Adds an item, a copy of the source's `from`, as `item` says: its place, ids, flags and content are those of the target. Items must
-    /// come in the order of their places. Article, change number and commit time are set here. `weight` is what it counts for.
+    /// come in the order of their places. Texts that it leaves empty are those of the source. Article, change number and commit time are set here. `weight` is what it counts for.
     ///
     /// # Errors
     /// [`Refusal::BadRequest`] when it was not wished for or is out of order; what the source reports.
@@ -212,18 +212,15 @@ impl<'t> ParcelBuilder<'t> {
         source: &View<'_, P>,
         maps: &ParcelMaps,
         from: ItemId,
-        item: &Item,
+        mut item: Item,
         weight: &ItemWeight,
     ) -> EseResult<()> {
         let change = take(&mut self.given.next_change, self.given.change_end, "change numbers")?;
         let change = ChangeNumber::new(self.target.info.local_replica, change);
         let folder = self.folder(item.id.folder)?;
-        let mut item = Item {
-            root: folder.root,
-            article: folder.next_article,
-            change: Some(change),
-            ..item.clone()
-        };
+        item.root = folder.root;
+        item.article = folder.next_article;
+        item.change = Some(change);
         folder.next_article = folder.next_article.saturating_add(1);
         folder.counts.count(weight, 1);
         folder.is_changed = true;

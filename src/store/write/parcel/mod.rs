@@ -11,13 +11,16 @@
 mod build;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::ese::error::EseResult;
 use crate::ese::page::Pgno;
-use crate::ese::table::write::{Lids, TableRun};
-use crate::ese::tree::{Extent, PageSupply};
+use crate::ese::table::write::{IndexBatch, IndexEntries, Lids, TableRun};
+use crate::ese::tree::Extent;
+#[cfg(doc)]
+use crate::ese::tree::PageSupply;
 use crate::ese::txn::{AheadWriter, Pages};
+use crate::io::Storage;
 use crate::mapi::{FileTime, FolderId, InstanceId};
 use crate::stm::{AheadStreams, SlvInfo};
 
@@ -117,15 +120,21 @@ impl Parcel {
     }
 }
 
-/// Lends pages out of a writer that several threads share.
-#[derive(Debug)]
-pub struct SharedSupply<'w>(pub &'w Mutex<StoreWriter>);
+/// The two files of a store that is being written.
+#[derive(Debug, Clone)]
+pub struct AheadFiles {
+    streams: Arc<dyn Storage>,
+    database: Arc<dyn Storage>,
+}
 
-impl PageSupply for SharedSupply<'_> {
-    fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
-        let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        writer.alive()?;
-        writer.db.lend_pages(fdp, want)
+impl AheadFiles {
+    /// Syncs both, so that the commit which does it again has little left to wait for.
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`]: nothing that was written since the last commit may be committed any more.
+    pub fn sync(&self) -> EseResult<()> {
+        self.streams.sync()?;
+        Ok(self.database.sync()?)
     }
 }
 
@@ -228,25 +237,42 @@ impl StoreWriter {
     /// # Errors
     /// [`crate::ese::error::Refusal::DuplicateKey`] when an item is there already; [`crate::ese::EseError::Io`]. The writer is dead then.
     pub fn splice(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
+        let mut entries = IndexEntries::default();
+        for parcel in parcels {
+            self.splice_rows(parcel, &mut entries)?;
+        }
+        entries.into_batches().try_for_each(|batch| self.splice_entries(batch))
+    }
+
+    /// The first half of [`Self::splice`], for one parcel: its rows, but not their index entries, which are added to `entries`. Until
+    /// those are in as well, others may reserve, and make folders, but nobody may commit.
+    ///
+    /// # Errors
+    /// As [`Self::splice`].
+    pub fn splice_rows(&mut self, parcel: Parcel, entries: &mut IndexEntries) -> EseResult<()> {
         self.guarded(|writer| {
-            let mut runs = Vec::new();
-            for parcel in parcels {
-                runs.extend(parcel.runs);
-                parcel.streams.iter().for_each(|stream| writer.stm.commit_reserved(stream));
-                for (id, change) in parcel.folders {
-                    let folder = writer.change_of(id)?;
-                    folder.counts.add(&change.counts);
-                    folder.commit_time_max = folder.commit_time_max.max(change.commit_time_max);
-                    folder.is_changed |= change.is_changed;
-                    let deleted = folder.oldest_deleted.into_iter().chain(change.oldest_deleted);
-                    folder.oldest_deleted = deleted.min();
-                }
-                for (instance, change) in parcel.references {
-                    writer.refer(instance, change.live, change.soft);
-                }
+            parcel.streams.iter().for_each(|stream| writer.stm.commit_reserved(stream));
+            for (id, change) in parcel.folders {
+                let folder = writer.change_of(id)?;
+                folder.counts.add(&change.counts);
+                folder.commit_time_max = folder.commit_time_max.max(change.commit_time_max);
+                folder.is_changed |= change.is_changed;
+                let deleted = folder.oldest_deleted.into_iter().chain(change.oldest_deleted);
+                folder.oldest_deleted = deleted.min();
             }
-            writer.db.splice(runs).map(drop)
+            for (instance, change) in parcel.references {
+                writer.refer(instance, change.live, change.soft);
+            }
+            writer.db.splice_pages(parcel.runs, entries).map(drop)
         })
+    }
+
+    /// The second half of [`Self::splice`], for one index.
+    ///
+    /// # Errors
+    /// As [`Self::splice`].
+    pub fn splice_entries(&mut self, batch: IndexBatch) -> EseResult<()> {
+        self.guarded(|writer| writer.db.splice_entries(batch))
     }
 
     /// Gives up parcels: what was reserved for them is free again, but for ids.
@@ -261,6 +287,21 @@ impl StoreWriter {
             }
             Ok(())
         })
+    }
+
+    /// Reserves free pages for a parcel; see [`PageSupply`].
+    ///
+    /// # Errors
+    /// As [`crate::ese::tree::Forest::lend_pages`].
+    pub fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
+        self.alive()?;
+        self.db.lend_pages(fdp, want)
+    }
+
+    /// Both files, for syncing what parcels have written ahead while others go on.
+    pub fn ahead_files(&self) -> AheadFiles {
+        let database = self.db.forest().pager().storage().clone();
+        AheadFiles { streams: self.stm.file().storage().clone(), database }
     }
 
     /// The store as the last commit left it, for threads that read while this writer goes on; see
