@@ -272,13 +272,7 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let reader = opened.fields(scan::VALUE_CAP_BYTES);
         let mut rows = opened.rows();
         while let Some(key) = entries.next()? {
-            let is_next = rows.place().is_some()
-                && rows.next().unwrap_or(false)
-                && rows
-                    .row()
-                    .is_ok_and(|row| row.is_some_and(|row| row.bookmark().compare(&key).is_eq()));
-            let found = if is_next { Ok(true) } else { rows.find(&key) };
-            let folder = found.and_then(|found| match rows.row()?.filter(|_| found) {
+            let folder = rows.find(&key).and_then(|found| match rows.row()?.filter(|_| found) {
                 Some(row) => Folder::read(&Fields::new(row, table, &reader)).map(Some),
                 None => Ok(None),
             });
