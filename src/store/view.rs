@@ -267,20 +267,17 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let table = &self.tables.folders;
         let prefix = table.index_key(index, values)?;
         let mut entries = IndexScan::new(self.pages, table, index, prefix)?;
-        // One cursor for all: the folders of a mailbox mostly stand one behind the other.
-        let opened = Table::new(self.pages, table.def());
-        let reader = opened.fields(scan::VALUE_CAP_BYTES);
-        let mut rows = opened.rows();
+        let reader = Table::new(self.pages, table.def()).fields(scan::VALUE_CAP_BYTES);
+        let mut rows = Table::new(self.pages, table.def()).rows();
         while let Some(key) = entries.next()? {
             let folder = rows.find(&key).and_then(|found| match rows.row()?.filter(|_| found) {
                 Some(row) => Folder::read(&Fields::new(row, table, &reader)).map(Some),
                 None => Ok(None),
             });
-            match folder {
-                Ok(Some(folder)) => visit(Ok(folder))?,
-                Ok(None) => {}
-                Err(error @ EseError::Io(_)) => return Err(error),
-                Err(error) => visit(Err(error))?,
+            match folder.transpose() {
+                Some(Err(error @ EseError::Io(_))) => return Err(error),
+                Some(folder) => visit(folder)?,
+                None => {}
             }
         }
         Ok(())
