@@ -17,7 +17,7 @@
 //! What is left of the source is missing; what is left of the target is nobody's business. Items are taken in the order in
 //! which they are given, so that the result depends on nothing but the two stores.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use super::item::{Item, ItemFlag, Side};
@@ -355,15 +355,15 @@ impl<E> State<'_, E> {
 /// The places of each folder's items, for folders whose items are given in one piece; none for items without a folder.
 fn single_runs(items: &[Item]) -> BTreeMap<u32, Range<usize>> {
     let (mut runs, mut start) = (BTreeMap::new(), 0);
-    let mut broken = Vec::new();
+    let mut broken = BTreeSet::from([Item::NO_FOLDER]);
     for run in items.chunk_by(|a, b| a.folder == b.folder) {
         let (folder, end) = (run[0].folder, start + run.len());
-        if folder == Item::NO_FOLDER || runs.insert(folder, start..end).is_some() {
-            broken.push(folder);
+        if runs.insert(folder, start..end).is_some() {
+            broken.insert(folder);
         }
         start = end;
     }
-    broken.iter().for_each(|folder| drop(runs.remove(folder)));
+    runs.retain(|folder, _| !broken.contains(folder));
     runs
 }
 

@@ -228,6 +228,9 @@ fn read_sums<'r, P: Pages + ?Sized>(fields: &Fields<'r, '_, P>) -> EseResult<(Ru
     Ok((run, sums))
 }
 
+/// Pages, and the checksum of each, eight bytes little-endian.
+pub type RunSums<'r> = (Run, &'r [u8]);
+
 impl StmTables {
     /// Calls `sink` with the pages and the checksums of each row of the owner table, as [`Self::each_owner`] does, whoever owns them.
     ///
@@ -236,7 +239,7 @@ impl StmTables {
     pub fn each_sums<P: Pages + ?Sized>(
         &self,
         pages: &P,
-        sink: &mut dyn FnMut(EseResult<(Run, &[u8])>) -> EseResult<()>,
+        sink: &mut dyn FnMut(EseResult<RunSums<'_>>) -> EseResult<()>,
     ) -> EseResult<()> {
         let table = Table::new(pages, self.owner.def());
         let reader = table.fields(VALUE_CAP_BYTES);
