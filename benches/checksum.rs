@@ -2,6 +2,8 @@
 //! reading it once. Everything stays in the cache, so this is the cost of the arithmetic, not of the memory.
 #![allow(missing_docs)]
 
+mod support;
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -9,13 +11,7 @@ use dialtone::ese::page::Pgno;
 use dialtone::ese::page::checksum::{Verdict, legacy_xor, stamp, verify};
 
 fn page(size_bytes: usize) -> Vec<u8> {
-    let mut state: u32 = 1;
-    let mut page: Vec<u8> = (0..size_bytes)
-        .map(|_| {
-            state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
-            (state >> 16) as u8
-        })
-        .collect();
+    let mut page = support::noise(size_bytes, 1);
     stamp(&mut page, Pgno::fixed(7));
     page
 }
@@ -44,5 +40,5 @@ fn checksums(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, checksums);
+criterion_group!(name = benches; config = support::criterion(); targets = checksums);
 criterion_main!(benches);

@@ -1,11 +1,12 @@
-//! How fast are rows written, read and keyed? The bound beside them is a copy of the same bytes.
+//! How fast are rows encoded and decoded? The bound beside them is a copy of the same bytes.
+
+mod support;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dialtone::ese::page::PageSize;
 use dialtone::ese::table::column::{ColumnDef, ColumnFlags, ColumnType, Fid};
-use dialtone::ese::table::compress::{decompress, xpress_compress};
 use dialtone::ese::table::record::{FieldInput, RecordView, TaggedStyle, encode_record};
 
 /// A folder row: a dozen fixed columns, some text, a dozen tagged columns.
@@ -64,39 +65,5 @@ fn rows(c: &mut Criterion) {
     group.finish();
 }
 
-fn chunks(c: &mut Criterion) {
-    let text: Vec<u8> = (0..4014_u32)
-        .flat_map(|n| format!("<td>row {} of {}</td>\r\n", n * n % 97, n % 13).into_bytes())
-        .take(4014)
-        .collect();
-    let mut state = 1_u32;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(1_103_515_245).wrapping_add(12345);
-        (state >> 16) as u8
-    })
-    .take(4014)
-    .collect();
-    let mut packed = Vec::new();
-    assert!(xpress_compress(&text, &mut packed), "text shrinks");
-    let mut group = c.benchmark_group("xpress");
-    group.throughput(Throughput::Bytes(text.len() as u64));
-    let mut out = Vec::with_capacity(2 * text.len());
-    for (name, plain) in [("compress text", &text), ("compress noise", &noise)] {
-        group.bench_function(name, |b| {
-            b.iter(|| {
-                out.clear();
-                xpress_compress(black_box(plain), &mut out)
-            });
-        });
-    }
-    group.bench_function("decompress text", |b| {
-        b.iter(|| {
-            out.clear();
-            decompress(black_box(&packed), text.len(), &mut out)
-        });
-    });
-    group.finish();
-}
-
-criterion_group!(benches, rows, chunks);
+criterion_group!(name = benches; config = support::criterion(); targets = rows);
 criterion_main!(benches);
