@@ -11,9 +11,9 @@ use std::sync::Arc;
 
 use dialtone::ese::check::Severity;
 use dialtone::ese::table::write::{DatabaseWriter, FieldValue};
-use dialtone::io::MemoryVolume;
+use dialtone::io::{MemoryVolume, Volume};
 use dialtone::mapi::FolderId;
-use dialtone::store::check::{StoreSummary, check_store};
+use dialtone::store::check::{StoreSummary, check_store, check_streams};
 use dialtone::store::{ItemId, Role, StoreWriter};
 
 use support::random::Random;
@@ -34,6 +34,46 @@ fn check(volume: &MemoryVolume) -> (Vec<String>, StoreSummary) {
     })
     .unwrap();
     (findings, summary)
+}
+
+/// The same of a quick check, which reads nothing but the streaming file's pages.
+fn check_quickly(volume: &MemoryVolume) -> (Vec<String>, StoreSummary) {
+    let mut findings = Vec::new();
+    let summary = check_streams(volume, Path::new(PATH), &mut |finding| {
+        let (severity, object) = (finding.severity.name(), finding.object.as_deref());
+        let object = object.unwrap_or_default();
+        findings.push(format!("{severity} {}: {object}: {}", finding.rule, finding.message));
+    })
+    .unwrap();
+    (findings, summary)
+}
+
+#[test]
+fn a_quick_check_verifies_every_page_that_has_an_owner() {
+    let volume = sample();
+    let (findings, quick) = check_quickly(&volume);
+    assert_eq!(findings, [] as [&str; 0]);
+    let whole = check(&volume).1;
+    assert!(quick.stream_pages > 0);
+    assert_eq!((quick.stream_pages, quick.errors), (whole.stream_pages, 0));
+    // Each page in turn, a bit of it.
+    let stm = Path::new(PATH).with_extension("stm");
+    let sound = volume.file_bytes(&stm).unwrap();
+    let mut wrong = 0;
+    for page in 2..sound.len() / 4096 {
+        let mut bytes = sound.clone();
+        bytes[page * 4096 + page % 4096] ^= 1 << (page % 8);
+        overwrite(&volume, &stm, &bytes);
+        let (findings, _) = check_quickly(&volume);
+        assert_eq!(findings, check(&volume).0);
+        wrong += findings.len() as u64;
+    }
+    assert_eq!(wrong, quick.stream_pages);
+    overwrite(&volume, &stm, &sound[..4096 * 3]);
+    assert!(!check_quickly(&volume).0.is_empty());
+    assert!(volume.remove(&stm).is_ok());
+    let (findings, summary) = check_quickly(&volume);
+    assert!(findings[0].starts_with("warning pair") && summary.errors == 0, "{findings:?}");
 }
 
 fn check_all(volume: &MemoryVolume) -> StoreSummary {
@@ -284,6 +324,7 @@ fn a_changed_byte_of_the_streaming_file_is_found_and_never_given_away() {
     let (findings, _) = check(&volume);
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].contains("checksum") && findings[0].contains("page 2"), "{findings:?}");
+    assert_eq!(check_quickly(&volume).0, findings);
     let store = store_support::open(&volume);
     let view = store.view();
     let inbox = view.mailboxes().unwrap()[0].logon_folder(Role::Inbox).unwrap();

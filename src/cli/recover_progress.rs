@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::Output;
 use super::recover::option_json;
-use super::recover_report::{report_json, tell_mailbox};
+use super::recover_report::{report_text, tell_mailbox};
 use crate::recover::{JobReport, Progress, RunOptions};
 
 /// The shortest time between two lines of progress.
@@ -148,23 +148,21 @@ impl JobFolder {
         let arguments: Vec<_> = std::env::args().skip(1).collect();
         let text = json!({"arguments": arguments, "run": option_json(run)});
         // A folder that cannot be written is told at the end.
-        let _ = self.put("options.json", &text);
+        let _ = self.put("options.json", format!("{text:#}\n").as_bytes());
     }
 
     /// Writes the report; answers what went wrong, if anything did.
     pub fn finish(&self, report: &JobReport, run: &RunOptions) -> Option<String> {
-        let result = self.put("report.json", &report_json(report, run));
+        let result = self.put("report.json", &report_text(report, run));
         let place = self.0.as_deref().unwrap_or(Path::new(""));
         let told = |error| format!("the report could not be kept in {}: {error}", place.display());
         result.err().map(told)
     }
 
-    fn put(&self, name: &str, value: &serde_json::Value) -> io::Result<()> {
+    fn put(&self, name: &str, text: &[u8]) -> io::Result<()> {
         let Some(folder) = &self.0 else { return Ok(()) };
         fs::create_dir_all(folder)?;
         let draft = folder.join(format!("{name}.part"));
-        let mut text = serde_json::to_vec_pretty(value)?;
-        text.push(b'\n');
         fs::write(&draft, text)?;
         fs::rename(draft, folder.join(name))
     }

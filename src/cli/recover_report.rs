@@ -1,10 +1,11 @@
 //! The report of a recovery: as JSON lines, and as tables for people.
 
-use std::io;
+use std::io::{self, Write as _};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::output::{Output, json_line};
+use super::json::put_string;
+use super::output::Output;
 use super::recover::option_json;
 use crate::recover::{
     BadItem, Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch, MailboxReport,
@@ -63,12 +64,24 @@ fn folder_rule(rule: FolderMatch) -> &'static str {
     }
 }
 
-fn folder_json(folder: &FolderReport) -> Json {
-    json!({
-        "path": folder.path,
-        "match": folder_rule(folder.matched),
-        "counters": counters_json(&folder.counters),
-    })
+/// Appends counters as an object. Most of a report is this, so that no values are made for it.
+fn put_counters(out: &mut Vec<u8>, counters: &Counters) {
+    for (at, (name, count)) in counters.named().into_iter().enumerate() {
+        // Writing to memory cannot fail.
+        let _ = write!(out, "{}\"{name}\":{count}", if at == 0 { '{' } else { ',' });
+    }
+    out.push(b'}');
+}
+
+/// Appends what is told of one folder.
+fn put_folder(out: &mut Vec<u8>, folder: &FolderReport) {
+    out.extend_from_slice(b"{\"path\":");
+    put_string(out, &folder.path);
+    out.extend_from_slice(b",\"match\":");
+    put_string(out, folder_rule(folder.matched));
+    out.extend_from_slice(b",\"counters\":");
+    put_counters(out, &folder.counters);
+    out.push(b'}');
 }
 
 fn bad_json(all: &[BadItem]) -> Json {
@@ -79,10 +92,8 @@ fn bad_json(all: &[BadItem]) -> Json {
     all.iter().map(one).collect()
 }
 
-/// What is told of one mailbox.
+/// What is told of one mailbox besides its folders.
 fn mailbox_fields(mailbox: &MailboxReport) -> Vec<(&'static str, Json)> {
-    let told = |folder: &&FolderReport| folder.counters.scanned > 0 || folder.has_target;
-    let folders: Vec<Json> = mailbox.folders.iter().filter(told).map(folder_json).collect();
     vec![
         ("guid", json!(mailbox.guid.to_string())),
         ("name", json!(mailbox.name)),
@@ -98,30 +109,65 @@ fn mailbox_fields(mailbox: &MailboxReport) -> Vec<(&'static str, Json)> {
         ("over_quota_after", json!(mailbox.is_over_quota())),
         ("quota_bytes", json!(mailbox.quota_bytes)),
         ("seconds", json!(mailbox.seconds)),
-        ("folders", json!(folders)),
         ("bad", bad_json(&mailbox.bad)),
         ("partial", bad_json(&mailbox.partial)),
         ("failures", json!(mailbox.failures)),
     ]
 }
 
-/// The line of one mailbox.
-pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
-    json_line("mailbox", &mailbox_fields(mailbox))
+/// Appends the fields of an object, each but the first with a comma before it.
+fn put_fields(out: &mut Vec<u8>, fields: &[(&'static str, Json)]) {
+    for (at, (name, value)) in fields.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        put_string(out, name);
+        out.push(b':');
+        // Writing to memory cannot fail.
+        let _ = serde_json::to_writer(&mut *out, value);
+    }
 }
 
-/// The whole report as one value, for the job's folder.
-pub fn report_json(report: &JobReport, run: &RunOptions) -> Json {
-    let object = |fields: Vec<(&'static str, Json)>| {
-        Json::Object(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-    };
-    let mailboxes = report.mailboxes.iter().map(|mailbox| object(mailbox_fields(mailbox)));
-    let skipped = report.skipped.iter().map(|skipped| object(skipped_fields(skipped)));
-    json!({
-        "total": object(total_fields(report, run)),
-        "mailboxes": mailboxes.collect::<Vec<_>>(),
-        "skipped": skipped.collect::<Vec<_>>(),
-    })
+/// Appends the fields of a mailbox.
+fn put_mailbox(out: &mut Vec<u8>, mailbox: &MailboxReport) {
+    put_fields(out, &mailbox_fields(mailbox));
+    out.extend_from_slice(b",\"folders\":[");
+    let told = |folder: &&FolderReport| folder.counters.scanned > 0 || folder.has_target;
+    for (at, folder) in mailbox.folders.iter().filter(told).enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        put_folder(out, folder);
+    }
+    out.push(b']');
+}
+
+/// The line of one mailbox.
+pub fn tell_mailbox(mailbox: &MailboxReport) -> Vec<u8> {
+    let mut line = b"{\"type\":\"mailbox\",".to_vec();
+    put_mailbox(&mut line, mailbox);
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+/// The whole report as one object, for the job's folder: each mailbox on a line of its own.
+pub fn report_text(report: &JobReport, run: &RunOptions) -> Vec<u8> {
+    let mut text = b"{\"total\":{".to_vec();
+    put_fields(&mut text, &total_fields(report, run));
+    text.extend_from_slice(b"},\n\"mailboxes\":[");
+    for (at, mailbox) in report.mailboxes.iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"\n{" } else { b",\n{" });
+        put_mailbox(&mut text, mailbox);
+        text.push(b'}');
+    }
+    text.extend_from_slice(b"],\n\"skipped\":[");
+    for (at, skipped) in report.skipped.iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"\n{" } else { b",\n{" });
+        put_fields(&mut text, &skipped_fields(skipped));
+        text.push(b'}');
+    }
+    text.extend_from_slice(b"]}\n");
+    text
 }
 
 fn skipped_fields(skipped: &SkippedMailbox) -> Vec<(&'static str, Json)> {

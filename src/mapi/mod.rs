@@ -44,6 +44,9 @@ pub fn to_utf16le(text: &str) -> Vec<u8> {
 
 /// Decodes a `U` column. Never fails: an unpaired surrogate or an odd last byte becomes U+FFFD.
 pub fn from_utf16le(bytes: &[u8]) -> String {
+    if let Some(text) = ascii_of_utf16le(bytes) {
+        return text;
+    }
     let units = bytes.chunks_exact(2).map(|pair| match pair {
         [low, high] => u16::from_le_bytes([*low, *high]),
         _ => 0xfffd, // chunks_exact gives pairs only
@@ -54,6 +57,16 @@ pub fn from_utf16le(bytes: &[u8]) -> String {
         text.push(char::REPLACEMENT_CHARACTER);
     }
     text
+}
+
+/// The text, when it is all ASCII: most of what a store holds, and much cheaper.
+fn ascii_of_utf16le(bytes: &[u8]) -> Option<String> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    let is_ascii = pairs.iter().fold(0, |or, [low, high]| or | low & 0x80 | high) == 0;
+    if !is_ascii || !rest.is_empty() {
+        return None;
+    }
+    String::from_utf8(pairs.iter().map(|[low, _]| *low).collect()).ok()
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use crate::mapi::{
     AttachmentInfo, BodyDigest, BodyKind, Content as Canonical, Fingerprint, FolderId, ReplGuid,
     ReplId, SearchKey, fingerprint_of_mapi,
 };
-use crate::store::{Brief, Content, Form, View};
+use crate::store::{Brief, BriefReader, Content, Form, View};
+
+/// Items that room is made for in advance, at most.
+const EXPECTED_MAX: usize = 1 << 18;
 
 /// Items of one mailbox in one store, and the rows they stand for.
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ pub struct Gathered {
 /// Reads items of one store.
 pub struct Gatherer<'v, P: Pages + ?Sized> {
     view: View<'v, P>,
+    briefs: BriefReader<'v, P>,
     replicas: HashMap<ReplId, ReplGuid>,
     gathered: Gathered,
 }
@@ -39,7 +43,15 @@ impl<'v, P: Pages + ?Sized> Gatherer<'v, P> {
     /// [`EseError::Corrupt`], [`EseError::Io`].
     pub fn new(view: View<'v, P>) -> EseResult<Self> {
         let replicas = view.replicas()?.into_iter().collect();
-        Ok(Self { view, replicas, gathered: Gathered::default() })
+        Ok(Self { view, briefs: view.briefs()?, replicas, gathered: Gathered::default() })
+    }
+
+    /// Makes room for so many items.
+    pub fn expect(&mut self, items: i64) {
+        // The number is the store's own, and a store may be damaged.
+        let items = usize::try_from(items).unwrap_or(0).min(EXPECTED_MAX);
+        self.gathered.items.reserve(items);
+        self.gathered.rows.reserve(items);
     }
 
     /// Adds the ordinary items of a folder, under the number `folder`: in the order of creation and lineage, so that nothing depends
@@ -58,7 +70,7 @@ impl<'v, P: Pages + ?Sized> Gatherer<'v, P> {
         let mut bad = Vec::new();
         let (rows, items) = (&mut self.gathered.rows, &mut self.gathered.items);
         let replicas = &self.replicas;
-        self.view.each_brief(id, &mut |brief| {
+        self.briefs.each(id, &mut |brief| {
             match brief {
                 Ok(brief) if brief.associated => hidden(&brief),
                 Ok(brief) => {

@@ -17,7 +17,8 @@
 //! What is left of the source is missing; what is left of the target is nobody's business. Items are taken in the order in
 //! which they are given, so that the result depends on nothing but the two stores.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::item::{Item, ItemFlag, Side};
 use crate::mapi::Fingerprint;
@@ -73,6 +74,16 @@ pub fn pair_items<E>(
     scope: Scope,
     fingerprint: &mut ReadContent<'_, E>,
 ) -> Result<Pairing, E> {
+    pair_by_steps(source, target, scope, fingerprint, true)
+}
+
+fn pair_by_steps<E>(
+    source: &[Item],
+    target: &[Item],
+    scope: Scope,
+    fingerprint: &mut ReadContent<'_, E>,
+    takes_equal_folders: bool,
+) -> Result<Pairing, E> {
     assert!(source.len().max(target.len()) < u32::MAX as usize, "too many items");
     let mut state = State {
         source,
@@ -85,21 +96,26 @@ pub fn pair_items<E>(
     let in_folder = |item: &Item| {
         (live(item) && item.folder != Item::NO_FOLDER).then_some((item.folder, item.search_key))
     };
+    if takes_equal_folders {
+        state.take_equal_folders();
+    }
     state.in_groups(in_folder, in_folder, State::pair_in_folder)?;
     if scope == Scope::Mailbox {
         let in_mailbox = |item: &Item| live(item).then_some(item.search_key);
         state.in_groups(in_mailbox, in_mailbox, State::pair_moved)?;
         let edited = |item: &Item| live(item).then_some((item.search_key, item.created));
-        let (all_ours, all_theirs) =
-            (Occurrences::of(source, edited), Occurrences::of(target, edited));
+        let mut all: Option<[Occurrences<_>; 2]> = None;
         state.in_groups(edited, edited, |state, ours, theirs| {
             // One of a kind among all items, not only among those still open: what an earlier run inserted beside them
             // must not make a kind unique that was not.
             if let ([ours], [theirs]) = (ours, theirs) {
+                let [all_ours, all_theirs] = all.get_or_insert_with(|| {
+                    [source, target].map(|side| Occurrences::of(side, edited))
+                });
                 let is_only =
                     |all: &Occurrences<_>, item| edited(item).is_some_and(|key| all.is_single(key));
-                if is_only(&all_ours, &source[*ours as usize])
-                    && is_only(&all_theirs, &target[*theirs as usize])
+                if is_only(all_ours, &source[*ours as usize])
+                    && is_only(all_theirs, &target[*theirs as usize])
                 {
                     state.take(*ours, Outcome::MovedConflict(*theirs));
                 }
@@ -165,6 +181,28 @@ impl<E> State<'_, E> {
             }
         }
         Ok(())
+    }
+
+    /// Takes folders that hold the same on both sides, item by item: each has its partner by A1, and none is left for any other step.
+    /// That is what a repeated job finds everywhere, and needs no order of keys.
+    fn take_equal_folders(&mut self) {
+        let theirs = single_runs(self.target);
+        for (folder, ours) in single_runs(self.source) {
+            let Some(theirs) = theirs.get(&folder) else { continue };
+            let live = |items: &[Item], run: &Range<usize>| -> Vec<u32> {
+                let is_live = |at: &u32| !items[*at as usize].flags.contains(ItemFlag::DELETED);
+                (run.start as u32..run.end as u32).filter(is_live).collect()
+            };
+            let (ours, theirs) = (live(self.source, &ours), live(self.target, theirs));
+            let is_same = |(ours, theirs): (&u32, &u32)| {
+                is_same_change(&self.source[*ours as usize], &self.target[*theirs as usize])
+            };
+            if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(is_same) {
+                for (ours, theirs) in ours.into_iter().zip(theirs) {
+                    self.take(ours, Outcome::Unchanged(theirs));
+                }
+            }
+        }
     }
 
     fn take(&mut self, ours: u32, outcome: Outcome) {
@@ -314,6 +352,29 @@ impl<E> State<'_, E> {
     }
 }
 
+/// The places of each folder's items, for folders whose items are given in one piece; none for items without a folder.
+fn single_runs(items: &[Item]) -> BTreeMap<u32, Range<usize>> {
+    let (mut runs, mut start) = (BTreeMap::new(), 0);
+    let mut broken = BTreeSet::from([Item::NO_FOLDER]);
+    for run in items.chunk_by(|a, b| a.folder == b.folder) {
+        let (folder, end) = (run[0].folder, start + run.len());
+        if runs.insert(folder, start..end).is_some() {
+            broken.insert(folder);
+        }
+        start = end;
+    }
+    runs.retain(|folder, _| !broken.contains(folder));
+    runs
+}
+
+/// Whether two items have one search key and, by lineage and change key, one content, both of them whole.
+fn is_same_change(ours: &Item, theirs: &Item) -> bool {
+    ours.search_key == theirs.search_key
+        && ours.lineage == theirs.lineage
+        && ours.change_key == theirs.change_key
+        && !(ours.flags | theirs.flags).contains(ItemFlag::DAMAGED)
+}
+
 /// How often each key occurs.
 struct Occurrences<K>(Vec<K>);
 
@@ -345,4 +406,92 @@ fn keyed<K>(
 ) -> Vec<(K, u32)> {
     let numbered = items.iter().zip(0u32..).filter(|(_, at)| is_open(at));
     numbered.filter_map(|(item, at)| Some((key_of(item)?, at))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mapi::SearchKey;
+    use proptest::prelude::*;
+
+    /// Items of few kinds, so that many are like others; folder 3 stands for none.
+    fn items() -> impl Strategy<Value = Vec<Item>> {
+        let item = (0..4u32, 0..3u8, 0..3u8, 0..2u8, 0..3i64, 0..16u16).prop_map(
+            |(folder, key, lineage, change, created, marks)| Item {
+                row: 0,
+                created,
+                modified: created,
+                size_bytes: 1,
+                folder: if folder == 3 { Item::NO_FOLDER } else { folder },
+                lineage: [lineage; 22],
+                search_key: SearchKey([key; 16]),
+                change_key: [change; 16],
+                flags: match marks {
+                    0 => ItemFlag::DELETED,
+                    1 => ItemFlag::DAMAGED,
+                    _ => ItemFlag::empty(),
+                },
+            },
+        );
+        prop::collection::vec(item, 0..24)
+    }
+
+    fn pair(source: &[Item], target: &[Item], scope: Scope, is_quick: bool) -> Pairing {
+        // What is read depends on the item alone; now and then it cannot be read.
+        let mut read = |_: Side, item: &Item| -> Result<_, std::convert::Infallible> {
+            let byte = item.change_key[0] + item.search_key.0[0];
+            Ok((byte > 0).then_some(Fingerprint([byte; 16])))
+        };
+        let Ok(pairing) = pair_by_steps(source, target, scope, &mut read, is_quick);
+        pairing
+    }
+
+    proptest! {
+        #[test]
+        fn folders_that_are_equal_are_paired_as_by_all_steps(
+            (mut source, mut target) in (items(), items()),
+            equal in any::<[bool; 3]>(),
+            is_sorted in any::<bool>(),
+        ) {
+            // Some folders are the same on both sides.
+            for (folder, _) in (0u32..).zip(equal).filter(|(_, is_equal)| *is_equal) {
+                target.retain(|item| item.folder != folder);
+                target.extend(source.iter().filter(|item| item.folder == folder).copied());
+            }
+            if is_sorted {
+                source.sort_by_key(|item| item.folder);
+                target.sort_by_key(|item| item.folder);
+            }
+            for scope in [Scope::Mailbox, Scope::Folders] {
+                let quick = pair(&source, &target, scope, true);
+                prop_assert_eq!(&quick, &pair(&source, &target, scope, false));
+            }
+        }
+    }
+
+    #[test]
+    fn equal_folders_are_taken_without_reading_any_content() {
+        let item = |created, folder| Item {
+            row: 0,
+            created,
+            modified: 1,
+            size_bytes: 1,
+            folder,
+            lineage: [7; 22],
+            search_key: SearchKey([created as u8; 16]),
+            change_key: [1; 16],
+            flags: ItemFlag::empty(),
+        };
+        let items: Vec<Item> = (0..9).map(|n| item(n % 3, (n / 3) as u32)).collect();
+        let mut state = State {
+            source: &items,
+            target: &items,
+            outcomes: vec![Outcome::Missing; 9],
+            is_taken: vec![false; 9],
+            contents: Contents { known: HashMap::new(), compute: &mut |_, _| Err(()) },
+        };
+        state.take_equal_folders();
+        let expected: Vec<_> = (0..9).map(Outcome::Unchanged).collect();
+        assert_eq!(state.outcomes, expected);
+    }
 }

@@ -113,7 +113,17 @@ pub(super) fn checksums_of(run: Run, bytes: &[u8]) -> Vec<u64> {
 
 /// The first page whose bytes are not those that were checksummed.
 pub(crate) fn first_bad_page(row: &OwnerRow, bytes: &[u8]) -> Option<super::StmPgno> {
-    let found = checksums_of(row.run, bytes);
-    let mut pairs = row.run.pages().zip(found.iter().zip(&row.checksums));
-    pairs.find(|(_, (found, stored))| found != stored).map(|(page, _)| page)
+    first_bad_of(row.run, row.checksums.iter().copied(), bytes)
+}
+
+/// The first page of a run whose bytes do not have its checksum.
+pub(crate) fn first_bad_of(
+    run: Run,
+    checksums: impl Iterator<Item = u64>,
+    bytes: &[u8],
+) -> Option<super::StmPgno> {
+    let mut pages = run.pages().zip(bytes.chunks_exact(PAGE_BYTES).zip(checksums));
+    pages
+        .find(|(page, (bytes, stored))| block_checksum(bytes, page.0, false) != *stored)
+        .map(|(page, _)| page)
 }

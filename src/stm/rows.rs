@@ -5,11 +5,10 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::table::column::{ColumnDef, ColumnType, Fid, Lid};
+use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid, Lid};
 use crate::ese::table::fields::FieldReader;
 use crate::ese::table::key::{IndexDef, KeyBuilder};
 use crate::ese::table::record::{FieldValues, Stored};
@@ -22,7 +21,7 @@ use crate::ese::txn::Pages;
 #[derive(Debug, Clone)]
 pub struct NamedTable {
     def: Arc<TableDef>,
-    places: HashMap<String, usize, BuildHasherDefault<Fnv>>,
+    places: Places,
     /// Columns that have a place in every record; of the others a record tells which it has.
     untagged: Vec<usize>,
     /// Places of tagged columns, by their numbers from the first on.
@@ -32,8 +31,7 @@ pub struct NamedTable {
 impl NamedTable {
     /// The table that `def` describes.
     pub fn new(def: Arc<TableDef>) -> Self {
-        let places = def.columns.iter().enumerate();
-        let places = places.map(|(at, column)| (column.name.clone(), at)).collect();
+        let places = Places::new(&def);
         let (mut untagged, mut tagged) = (Vec::new(), Vec::new());
         for (at, column) in def.columns.iter().enumerate() {
             match column.fid.0.checked_sub(Fid::FIRST_TAGGED).filter(|_| !column.derived) {
@@ -94,7 +92,7 @@ impl NamedTable {
 
     /// Whether the table has a column of this name.
     pub fn has(&self, column: &str) -> bool {
-        self.places.contains_key(column)
+        self.places.of(column).is_some()
     }
 
     /// The column of this name.
@@ -106,7 +104,7 @@ impl NamedTable {
     }
 
     fn place(&self, name: &str) -> EseResult<usize> {
-        self.places.get(name).copied().ok_or_else(|| missing(&self.def, name))
+        self.places.of(name).ok_or_else(|| missing(&self.def, name))
     }
 
     /// The key, or the beginning of one, of the rows whose first columns of the primary index have these values.
@@ -145,26 +143,73 @@ impl NamedTable {
     }
 }
 
-/// FNV-1a: column names are short, few, and nobody's to choose.
+/// The places of columns by their names. Every value that is read by name costs a look-up, and names are short: those of up to
+/// eight letters are numbers here, and sought in an open table of numbers.
 #[derive(Debug, Clone)]
-struct Fnv(u64);
+struct Places {
+    /// Name and place; half of the slots or more are empty (name 0). As many as a power of two.
+    slots: Vec<(u64, usize)>,
+    /// All other names.
+    others: HashMap<String, usize>,
+}
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+impl Places {
+    fn new(def: &TableDef) -> Self {
+        let slot_count = (2 * def.columns.len()).next_power_of_two();
+        let mut places = Self { slots: vec![(0, 0); slot_count], others: HashMap::new() };
+        for (at, column) in def.columns.iter().enumerate() {
+            match packed(&column.name) {
+                Some(name) => {
+                    let slot = places.slot_of(name);
+                    places.slots[slot] = (name, at);
+                }
+                None => {
+                    places.others.insert(column.name.clone(), at);
+                }
+            }
+        }
+        places
+    }
+
+    /// The slot of a name, or the empty one where it would be.
+    fn slot_of(&self, name: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut slot = (name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
+        while self.slots[slot].0 != 0 && self.slots[slot].0 != name {
+            slot = (slot + 1) & mask;
+        }
+        slot
+    }
+
+    #[inline]
+    fn of(&self, name: &str) -> Option<usize> {
+        match packed(name) {
+            Some(name) => {
+                let (known, place) = self.slots[self.slot_of(name)];
+                (known == name).then_some(place)
+            }
+            None => self.others.get(name).copied(),
+        }
     }
 }
 
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        self.0
+/// A name of one to eight ASCII characters as a number: its first four bytes and its last four, which overlap in most names, and its
+/// length in bits that such characters leave free, so that no two names make one number.
+#[inline]
+fn packed(name: &str) -> Option<u64> {
+    let bytes = name.as_bytes();
+    if bytes.is_empty() || bytes.len() > 8 || !name.is_ascii() {
+        return None;
     }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let halves = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (Some(head), Some(tail)) => {
+            u64::from(u32::from_le_bytes(*tail)) << 32 | u64::from(u32::from_le_bytes(*head))
         }
-    }
+        _ => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
+    };
+    let length = bytes.len() as u64;
+    let bit = |number: u32, place: u32| (length >> number & 1) << place;
+    Some(halves | bit(0, 31) | bit(1, 39) | bit(2, 47) | bit(3, 55))
 }
 
 /// The column at a place that was looked up by `name`.
@@ -228,8 +273,8 @@ impl<'t, 'v> Draft<'t, 'v> {
     /// # Panics
     /// When the table has no such column; tables are checked when a store is opened.
     pub fn set(&mut self, column: &str, cell: Cell<'v>) -> &mut Self {
-        let place = self.table.places.get(column);
-        let slot = place.and_then(|place| self.cells.get_mut(*place));
+        let place = self.table.places.of(column);
+        let slot = place.and_then(|place| self.cells.get_mut(place));
         *slot.unwrap_or_else(|| panic!("{} has no column {column}", self.table.def.name)) = cell;
         self
     }
@@ -244,8 +289,8 @@ impl<'t, 'v> Draft<'t, 'v> {
 
     /// The cell of a column; [`Cell::Empty`] when it was not set.
     pub fn cell(&self, column: &str) -> &Cell<'v> {
-        let place = self.table.places.get(column);
-        place.and_then(|place| self.cells.get(*place)).unwrap_or(&Cell::Empty)
+        let place = self.table.places.of(column);
+        place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Empty)
     }
 
     /// Sets a column to bytes.
@@ -339,7 +384,16 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     /// As [`FieldReader::first`].
     pub fn bytes(&self, column: &str) -> EseResult<Option<Cow<'r, [u8]>>> {
         let place = self.table.place(column)?;
-        self.reader.first(&self.row, column_of(&self.table.def, place, column)?)
+        let column = column_of(&self.table.def, place, column)?;
+        let is_simple = column.fid.class() == ColumnClass::Tagged
+            && column.coltyp != ColumnType::Nil
+            && !column.derived
+            && !column.has_default();
+        let plain = if is_simple { self.row.record().tagged_plain(&[column.fid]) } else { None };
+        match plain {
+            Some([value]) => Ok(value.map(Cow::Borrowed)),
+            None => self.reader.first(&self.row, column),
+        }
     }
 
     /// The first value of a column, or nothing.
@@ -369,12 +423,27 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     /// # Errors
     /// As [`Self::bytes`]; [`EseError::Corrupt`] for another length.
     pub fn array<const N: usize>(&self, column: &str) -> EseResult<Option<[u8; N]>> {
+        let place = self.table.place(column)?;
+        if let Some(found) = self.fixed_array(column_of(&self.table.def, place, column)?) {
+            return Ok(found.copied());
+        }
         let Some(bytes) = self.bytes(column)? else { return Ok(None) };
         let array = bytes.as_ref().try_into().map_err(|_| {
             let reason = format!("{} bytes where {N} are expected", bytes.len());
             self.corrupt(column, reason)
         });
         array.map(Some)
+    }
+
+    /// The value of an ordinary fixed column; `None` for every other column, and where something is wrong.
+    #[inline]
+    fn fixed_array<const N: usize>(&self, column: &ColumnDef) -> Option<Option<&'r [u8; N]>> {
+        let is_simple = column.fid.class() == ColumnClass::Fixed
+            && column.coltyp != ColumnType::Nil
+            && column.width_bytes() == N
+            && !column.has_default();
+        let offset = column.record_offset.filter(|_| is_simple)?;
+        self.row.record().fixed_array(column.fid, offset)
     }
 
     /// A Long; 0 for NULL.
@@ -441,6 +510,20 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_names_make_one_number() {
+        let names = [
+            "Q674", "Q6748", "Q67448", "U", "U3", "U37", "3U", "Q6748748", "aaaa", "aaaaa",
+            "aaaaaa", "aaaaaaa", "aaaaaaaa",
+        ];
+        let numbers: std::collections::HashSet<_> = names.iter().map(|name| packed(name)).collect();
+        assert_eq!(numbers.len(), names.len());
+        assert!(!numbers.contains(&None) && !numbers.contains(&Some(0)));
+        for other in ["", "123456789", "nämen"] {
+            assert_eq!(packed(other), None, "{other:?}");
+        }
+    }
 
     #[test]
     fn the_end_of_a_prefix_comes_after_all_that_begin_with_it() {

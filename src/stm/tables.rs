@@ -2,6 +2,7 @@
 //!
 //! Source: design D4; exchange-store 12.9.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::rows::{Draft, Fields, NamedTable};
@@ -30,7 +31,7 @@ const CHECKSUMS: &str = "N7e77";
 /// Longest row key of an owner. Source: exchange-store 12.7 (keys of our tables have 8 bytes).
 const KEY_BYTES_MAX: usize = 64;
 /// Bytes of a page's checksum.
-pub(super) const CHECKSUM_BYTES: usize = 8;
+pub(crate) const CHECKSUM_BYTES: usize = 8;
 /// No value of these tables is longer.
 const VALUE_CAP_BYTES: usize = OWNER_ROW_PAGES as usize * CHECKSUM_BYTES;
 
@@ -196,31 +197,80 @@ impl StmTables {
 /// # Errors
 /// [`EseError::Corrupt`] when the run cannot be, is longer than 64 pages, or has not one checksum a page.
 pub fn read_owner_row<P: Pages + ?Sized>(fields: &Fields<'_, '_, P>) -> EseResult<OwnerRow> {
-    let number = |column: &str| -> EseResult<u32> {
-        let value = fields.i32(column)?;
-        u32::try_from(value).map_err(|_| fields.corrupt(column, format!("{value} is negative")))
-    };
-    let (first, count) = (number(FIRST_PAGE)?, number(PAGE_COUNT)?);
-    let run = Run::new(first, count).filter(|run| run.count() <= OWNER_ROW_PAGES);
-    let run = run.ok_or_else(|| {
-        fields.corrupt(PAGE_COUNT, format!("no run of {count} pages from {first} on"))
-    })?;
-    let bytes = fields.bytes_or_empty(CHECKSUMS)?;
-    if bytes.len() != count as usize * CHECKSUM_BYTES {
-        let reason = format!("{} bytes of checksums for {count} pages", bytes.len());
-        return Err(fields.corrupt(CHECKSUMS, reason));
-    }
+    let (run, sums) = read_sums(fields)?;
     let sum_of = |bytes: &[u8]| bytes.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let checksums = bytes.chunks_exact(CHECKSUM_BYTES).map(sum_of).collect();
+    let checksums = sums.chunks_exact(CHECKSUM_BYTES).map(sum_of).collect();
     let owner = Owner {
-        table: number(OWNER_TABLE)?,
-        column: number(OWNER_COLUMN)?,
+        table: number(fields, OWNER_TABLE)?,
+        column: number(fields, OWNER_COLUMN)?,
         key: fields.bytes_or_empty(OWNER_KEY)?,
     };
     Ok(OwnerRow { run, owner, checksums })
 }
 
+fn number<P: Pages + ?Sized>(fields: &Fields<'_, '_, P>, column: &str) -> EseResult<u32> {
+    let value = fields.i32(column)?;
+    u32::try_from(value).map_err(|_| fields.corrupt(column, format!("{value} is negative")))
+}
+
+/// The pages of a row and their checksums, eight bytes each.
+fn read_sums<'r, P: Pages + ?Sized>(fields: &Fields<'r, '_, P>) -> EseResult<(Run, Cow<'r, [u8]>)> {
+    let (first, count) = (number(fields, FIRST_PAGE)?, number(fields, PAGE_COUNT)?);
+    let run = Run::new(first, count).filter(|run| run.count() <= OWNER_ROW_PAGES);
+    let run = run.ok_or_else(|| {
+        fields.corrupt(PAGE_COUNT, format!("no run of {count} pages from {first} on"))
+    })?;
+    let sums = fields.bytes(CHECKSUMS)?.unwrap_or_default();
+    if sums.len() != count as usize * CHECKSUM_BYTES {
+        let reason = format!("{} bytes of checksums for {count} pages", sums.len());
+        return Err(fields.corrupt(CHECKSUMS, reason));
+    }
+    Ok((run, sums))
+}
+
+/// Pages, and the checksum of each, eight bytes little-endian.
+pub type RunSums<'r> = (Run, &'r [u8]);
+
 impl StmTables {
+    /// Calls `sink` with the pages and the checksums of each row of the owner table, as [`Self::each_owner`] does, whoever owns them.
+    ///
+    /// # Errors
+    /// What `sink` reports ends the walk; [`EseError::Io`].
+    pub fn each_sums<P: Pages + ?Sized>(
+        &self,
+        pages: &P,
+        sink: &mut dyn FnMut(EseResult<RunSums<'_>>) -> EseResult<()>,
+    ) -> EseResult<()> {
+        let table = Table::new(pages, self.owner.def());
+        let reader = table.fields(VALUE_CAP_BYTES);
+        let mut rows = table.rows();
+        let mut found = rows.first();
+        loop {
+            let goes_on = match found {
+                Ok(false) => false,
+                Ok(true) => rows.rest_of_page(&mut |row| {
+                    let fields = match row {
+                        Ok(row) => Fields::new(row, &self.owner, &reader),
+                        Err(error) => return sink(Err(error)),
+                    };
+                    match read_sums(&fields) {
+                        Ok((run, sums)) => sink(Ok((run, &sums))),
+                        Err(error) => sink(Err(error)),
+                    }
+                })?,
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(error) => {
+                    sink(Err(error))?;
+                    true
+                }
+            };
+            if !goes_on {
+                return Ok(());
+            }
+            found = rows.next();
+        }
+    }
+
     /// Calls `sink` with each row of the owner table in the order of the pages; a broken row gives an error and the
     /// next one follows.
     ///

@@ -1,13 +1,13 @@
 //! What pairing needs of an item's row, and no more: read without copying a string, for walks over millions of items.
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::table::column::ColumnDef;
+use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid};
 use crate::ese::table::database::Table;
-use crate::ese::table::record::{FieldValues, Stored};
-use crate::ese::table::rows::Row;
+use crate::ese::table::record::{FieldValues, RecordView, Stored};
+use crate::ese::table::rows::{Row, RowCursor};
 use crate::ese::txn::Pages;
 use crate::mapi::{FileTime, FolderId, InstanceId, MessageId, SearchKey};
-use crate::stm::prefix_end;
+use crate::stm::{NamedTable, prefix_end};
 
 use super::item::ItemId;
 use super::scan::IndexScan;
@@ -64,7 +64,17 @@ pub struct ContentBrief {
     pub search_key: Option<SearchKey>,
 }
 
+/// Reads the items of folders in short.
+#[derive(Debug)]
+pub struct BriefReader<'s, P: Pages + ?Sized> {
+    items: &'s NamedTable,
+    columns: Columns<'s>,
+    quick: Option<QuickColumns>,
+    rows: RowCursor<'s, P>,
+}
+
 /// The columns, looked up once.
+#[derive(Debug)]
 struct Columns<'t> {
     folder: &'t ColumnDef,
     message: &'t ColumnDef,
@@ -91,25 +101,18 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         folder: FolderId,
         visit: &mut dyn FnMut(EseResult<Brief>) -> EseResult<()>,
     ) -> EseResult<()> {
+        self.briefs()?.each(folder, visit)
+    }
+
+    /// A reader of many folders: cheapest in the order of their ids.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] when a column is missing.
+    pub fn briefs(&self) -> EseResult<BriefReader<'s, P>> {
+        let items = &self.tables.items;
         let columns = self.brief_columns()?;
-        let prefix = self.tables.items.key(&[Some(&folder.to_store())])?;
-        let end = prefix_end(&prefix);
-        let opened = Table::new(self.pages, self.tables.items.def());
-        let mut rows = opened.rows().within(Some(&prefix), end.as_deref());
-        let mut found = rows.first();
-        loop {
-            match found {
-                Ok(false) => return Ok(()),
-                Ok(true) => match rows.row() {
-                    Ok(Some(row)) => visit(columns.read(&row))?,
-                    Ok(None) => {}
-                    Err(error) => visit(Err(error))?,
-                },
-                Err(error @ EseError::Io(_)) => return Err(error),
-                Err(error) => visit(Err(error))?,
-            }
-            found = rows.next();
-        }
+        let rows = Table::new(self.pages, items.def()).rows();
+        Ok(BriefReader { items, quick: QuickColumns::of(&columns), columns, rows })
     }
 
     /// The item with this id, in short.
@@ -212,7 +215,146 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
     }
 }
 
+impl<P: Pages + ?Sized> BriefReader<'_, P> {
+    /// As [`View::each_brief`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn each(
+        &mut self,
+        folder: FolderId,
+        visit: &mut dyn FnMut(EseResult<Brief>) -> EseResult<()>,
+    ) -> EseResult<()> {
+        let prefix = self.items.key(&[Some(&folder.to_store())])?;
+        let (columns, quick) = (&self.columns, &self.quick);
+        let end = prefix_end(&prefix);
+        self.rows.set_bounds(Some(prefix), end);
+        let mut found = self.rows.first();
+        loop {
+            let goes_on = match found {
+                Ok(false) => false,
+                Ok(true) => self.rows.rest_of_page(&mut |row| {
+                    visit(row.and_then(|row| columns.read_quickly(quick.as_ref(), &row)))
+                })?,
+                Err(error @ EseError::Io(_)) => return Err(error),
+                Err(error) => {
+                    visit(Err(error))?;
+                    true
+                }
+            };
+            if !goes_on {
+                return Ok(());
+            }
+            found = self.rows.next();
+        }
+    }
+}
+
+/// Where the columns stand in a record, for tables that have them where this program puts them.
+#[derive(Debug)]
+struct QuickColumns {
+    /// Folder, message and instance.
+    ids: [FixedPlace; 3],
+    /// Associated, read and partial.
+    flags: [FixedPlace; 3],
+    /// Creation, modification and size.
+    numbers: [FixedPlace; 3],
+    /// The search key, a variable column.
+    search_key: Fid,
+    /// Deletion, source key and change key, sorted by their numbers.
+    tagged: [Fid; 3],
+    /// Which of `tagged` each of the three is.
+    order: [usize; 3],
+}
+
+/// A fixed column: its number, and its offset in the record in bytes.
+type FixedPlace = (Fid, u16);
+
+impl QuickColumns {
+    fn of(columns: &Columns<'_>) -> Option<Self> {
+        let fixed = |column: &ColumnDef, width: usize| -> Option<FixedPlace> {
+            let is_plain = column.fid.class() == ColumnClass::Fixed
+                && column.coltyp != ColumnType::Nil
+                && column.width_bytes() == width;
+            Some((column.fid, column.record_offset.filter(|_| is_plain)?))
+        };
+        let three = |columns: [&ColumnDef; 3], width| -> Option<[FixedPlace; 3]> {
+            let [a, b, c] = columns.map(|column| fixed(column, width));
+            Some([a?, b?, c?])
+        };
+        let named = [columns.deleted_on, columns.source_key, columns.change_key];
+        let is_tagged = |column: &&ColumnDef| {
+            column.fid.class() == ColumnClass::Tagged
+                && column.coltyp != ColumnType::Nil
+                && !column.derived
+        };
+        let is_variable = columns.search_key.fid.class() == ColumnClass::Variable
+            && columns.search_key.coltyp != ColumnType::Nil;
+        if !named.iter().all(is_tagged) || !is_variable {
+            return None;
+        }
+        let fids = named.map(|column| column.fid);
+        let mut tagged = fids;
+        tagged.sort_unstable();
+        let order = fids.map(|fid| tagged.iter().position(|other| *other == fid).unwrap_or(0));
+        Some(Self {
+            ids: three([columns.folder, columns.message, columns.instance], 8)?,
+            flags: three([columns.associated, columns.read, columns.partial], 1)?,
+            numbers: three([columns.created, columns.modified, columns.size], 8)?,
+            search_key: columns.search_key.fid,
+            tagged,
+            order,
+        })
+    }
+
+    /// The item of a record where everything is as simple as it mostly is.
+    #[inline]
+    fn read(&self, record: &RecordView<'_>) -> Option<Brief> {
+        let id = |at: usize| -> Option<[u8; 8]> {
+            let (fid, offset) = self.ids[at];
+            record.fixed_array(fid, offset)?.copied()
+        };
+        let flag = |at: usize| -> Option<bool> {
+            let (fid, offset) = self.flags[at];
+            Some(record.fixed_array::<1>(fid, offset)?.is_some_and(|byte| *byte != [0]))
+        };
+        let number = |at: usize| -> Option<i64> {
+            let (fid, offset) = self.numbers[at];
+            Some(record.fixed_array(fid, offset)?.map_or(0, |bytes| i64::from_le_bytes(*bytes)))
+        };
+        let tagged = record.tagged_plain(&self.tagged)?;
+        let [deleted_on, source_key, change_key] = self.order.map(|at| tagged[at]);
+        let search_key = record.variable_plain(self.search_key)?;
+        Some(Brief {
+            id: ItemId {
+                folder: FolderId::from_store(&id(0)?).ok()?,
+                message: MessageId::from_store(&id(1)?).ok()?,
+            },
+            instance: InstanceId::from_store(&id(2)?).ok()?,
+            associated: flag(0)?,
+            read: flag(1)?,
+            deleted: deleted_on.is_some(),
+            partial: flag(2)?,
+            created: number(0)?,
+            modified: number(1)?,
+            bytes: number(2)?,
+            search_key: search_key.map(|key| key.try_into().map(SearchKey)).transpose().ok()?,
+            source_key: source_key.map(<[u8; 22]>::try_from).transpose().ok()?,
+            change_key: change_key.map_or([0; 16], fold),
+        })
+    }
+}
+
 impl Columns<'_> {
+    /// As [`Self::read`].
+    #[inline]
+    fn read_quickly(&self, quick: Option<&QuickColumns>, row: &Row<'_>) -> EseResult<Brief> {
+        match quick.and_then(|quick| quick.read(&row.record())) {
+            Some(brief) => Ok(brief),
+            None => self.read(row),
+        }
+    }
+
     fn read(&self, row: &Row<'_>) -> EseResult<Brief> {
         let id = |bytes: Option<[u8; 8]>, column: &ColumnDef| {
             bytes.ok_or_else(|| row.place(EseError::corrupt_bytes("the id is NULL"), column))

@@ -108,6 +108,9 @@ pub(crate) fn to_long(number: i64) -> i32 {
 
 /// Simple case folding of a name, as names are compared. Source: recover-semantics F9.
 pub fn fold_name(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
     // One character for one: what has no single lower-case partner stays as it is.
     let fold = |c: char| {
         let mut lower = c.to_lowercase();

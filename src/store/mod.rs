@@ -40,7 +40,7 @@ mod sum;
 mod view;
 mod write;
 
-pub use brief::{Brief, ContentBrief};
+pub use brief::{Brief, BriefReader, ContentBrief};
 pub use codec::fold_name;
 pub use content::{Attachment, Content, Form};
 pub use counts::{FolderCounts, ItemWeight, KindCounts};

@@ -267,12 +267,17 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let table = &self.tables.folders;
         let prefix = table.index_key(index, values)?;
         let mut entries = IndexScan::new(self.pages, table, index, prefix)?;
+        let reader = Table::new(self.pages, table.def()).fields(scan::VALUE_CAP_BYTES);
+        let mut rows = Table::new(self.pages, table.def()).rows();
         while let Some(key) = entries.next()? {
-            match scan::row(self.pages, table, &key, |fields| Folder::read(fields)) {
-                Ok(Some(folder)) => visit(Ok(folder))?,
-                Ok(None) => {}
-                Err(error @ EseError::Io(_)) => return Err(error),
-                Err(error) => visit(Err(error))?,
+            let folder = rows.find(&key).and_then(|found| match rows.row()?.filter(|_| found) {
+                Some(row) => Folder::read(&Fields::new(row, table, &reader)).map(Some),
+                None => Ok(None),
+            });
+            match folder.transpose() {
+                Some(Err(error @ EseError::Io(_))) => return Err(error),
+                Some(folder) => visit(folder)?,
+                None => {}
             }
         }
         Ok(())

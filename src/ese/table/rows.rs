@@ -4,7 +4,7 @@
 //! long values beyond their numbers. Sources: ese-logical 2, 6.6.
 
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::page::{KeyParts, Pgno};
+use crate::ese::page::{KeyParts, Node, NodeFlags, PageFlags, Pgno};
 use crate::ese::table::column::ColumnDef;
 use crate::ese::table::record::{FieldValues, RecordView, TaggedStyle};
 use crate::ese::table::schema::TableDef;
@@ -50,9 +50,13 @@ impl<'d, P: Pages + ?Sized> RowCursor<'d, P> {
     /// The same cursor, seeing only rows whose keys are at or after `start` and before `end`; `None` = no bound.
     #[must_use]
     pub fn within(mut self, start: Option<&[u8]>, end: Option<&[u8]>) -> Self {
-        let owned = |bound: Option<&[u8]>| bound.map(<[u8]>::to_vec);
-        self.bounds = Bounds { start: owned(start), end: owned(end) };
+        self.set_bounds(start.map(<[u8]>::to_vec), end.map(<[u8]>::to_vec));
         self
+    }
+
+    /// Sets the range of keys as [`Self::within`] does. The cursor stays where it is, so that a row near by is found sooner.
+    pub fn set_bounds(&mut self, start: Option<Vec<u8>>, end: Option<Vec<u8>>) {
+        self.bounds = Bounds { start, end };
     }
 
     /// The table.
@@ -135,12 +139,54 @@ impl<'d, P: Pages + ?Sized> RowCursor<'d, P> {
         }
         let is_new = self.cursor.is_new_record_format();
         let style = TaggedStyle::of_page(self.pages.page_size(), is_new);
+        self.row_of(&node, style, (pgno, line)).map(Some)
+    }
+
+    /// Gives the row the cursor stands on, and those behind it on its page, to `visit`; answers whether more may follow inside of the
+    /// range of keys. The same rows and errors as by moving one by one, at a fraction of the cost; moving on goes on behind the page.
+    ///
+    /// # Errors
+    /// What `visit` reports. Broken nodes and records are given to it as errors.
+    pub fn rest_of_page(
+        &mut self,
+        visit: &mut dyn FnMut(EseResult<Row<'_>>) -> EseResult<()>,
+    ) -> EseResult<bool> {
+        let Some((page, start)) = self.cursor.leaf() else { return Ok(false) };
+        let (page, pgno) = (page.clone(), page.pgno());
+        let view = page.view()?;
+        let style = TaggedStyle::of_page(view.size(), view.has(PageFlags::NEW_RECORD_FORMAT));
+        let line_count = view.node_count();
+        // Keys are sorted: where the last one is inside, all are that come after one inside.
+        let last = line_count.checked_sub(1).and_then(|line| view.node(line).ok());
+        let is_all_inside = last.is_some_and(|last| self.bounds.hold(&last.key));
+        for line in start..line_count {
+            match view.node(line) {
+                Ok(node) if node.flags.contains(NodeFlags::DELETED) => {}
+                Ok(node) if is_all_inside || self.bounds.hold(&node.key) => {
+                    visit(self.row_of(&node, style, (pgno, line)))?;
+                }
+                Ok(_) => return Ok(false),
+                Err(error) => visit(Err(error.in_object(&self.table.name)))?,
+            }
+        }
+        self.cursor.leave_leaf();
+        Ok(true)
+    }
+
+    fn row_of<'r>(
+        &self,
+        node: &Node<'r>,
+        style: TaggedStyle,
+        (pgno, line): (Pgno, usize),
+    ) -> EseResult<Row<'r>>
+    where
+        'd: 'r,
+    {
         let record = RecordView::parse(node.data, style).map_err(|error| {
             let error = error.on_page(pgno).on_line(line).in_tree(self.table.objid);
             error.in_object(&self.table.name).in_file(self.pages.path())
         })?;
-        let (table, bookmark, bytes) = (self.table, node.key, node.data);
-        Ok(Some(Row { table, bookmark, record, bytes, pgno, line }))
+        Ok(Row { table: self.table, bookmark: node.key, record, bytes: node.data, pgno, line })
     }
 
     /// The page and line the cursor stands on.

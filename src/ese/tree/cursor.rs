@@ -3,7 +3,7 @@
 use super::descent::{Target, child_line, load};
 use super::{DEPTH_MAX, Tree};
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::page::{Node, NodeFlags, PageFlags, Pgno};
+use crate::ese::page::{Node, NodeFlags, PageFlags, PageView, Pgno};
 use crate::ese::txn::{PageRef, Pages};
 
 /// A position in a tree: on an entry, before the first, or after the last.
@@ -174,17 +174,23 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         }
     }
 
-    /// Goes from the root to the leaf of the target, and stands before it.
+    /// Goes to the leaf of the target, and stands before it. Look-ups mostly come in order: what is wanted often lies below a page that
+    /// the cursor is in already, and the way begins there; else at the root.
     fn descend(&mut self, target: Target<'_>) -> EseResult<()> {
-        self.path.clear();
+        let kept = (0..self.path.len()).rev().find(|at| self.spans(*at, target));
+        self.path.truncate(kept.filter(|_| self.is_path_whole).map_or(0, |at| at + 1));
         self.is_path_whole = true;
         self.loaded = 0;
-        let mut pgno = self.tree.root;
+        let mut level = match self.path.pop() {
+            Some(level) => level,
+            None => self.load_level(self.tree.root)?,
+        };
         loop {
-            let level = self.load_level(pgno)?;
             let page = level.page.view()?;
-            let line = if level.is_leaf {
-                let by_data = self.tree.is_by_data();
+            let by_data = self.tree.is_by_data();
+            let line = if level.is_leaf && is_next(&level, &page, target, by_data) {
+                level.line
+            } else if level.is_leaf {
                 page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1
             } else {
                 child_line(&page, target)? as isize
@@ -192,9 +198,25 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             let child = if level.is_leaf { None } else { Some(page.child(line as usize)?) };
             self.path.push(Level { line, ..level });
             match child {
-                Some(child) => pgno = child,
+                Some(child) => level = self.load_level(child)?,
                 None => return Ok(()),
             }
+        }
+    }
+
+    /// Whether `target` can be nowhere but below the page at this level of the path: it lies between the page's first and last key.
+    /// The bounds that the pages above set are not needed then.
+    fn spans(&self, at: usize, target: Target<'_>) -> bool {
+        let Some(level) = self.path.get(at).filter(|_| at > 0) else { return at == 0 };
+        let Ok(page) = level.page.view() else { return false };
+        let last = page.node_count().saturating_sub(1);
+        let (Ok(first), Ok(last)) = (page.node(0), page.node(last)) else { return false };
+        if level.is_leaf {
+            let by_data = self.tree.is_by_data();
+            target.compare_leaf(&first, by_data).is_le()
+                && target.compare_leaf(&last, by_data).is_ge()
+        } else {
+            target.is_past(&first) && !last.key.is_empty() && !target.is_past(&last)
         }
     }
 
@@ -217,6 +239,20 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     pub fn place(&self) -> Option<(Pgno, usize)> {
         let level = self.path.last().filter(|level| level.is_leaf)?;
         Some((level.page.pgno(), usize::try_from(level.line).ok()?))
+    }
+
+    /// The leaf that the cursor stands in, with its line; `None` before the first entry and after the last.
+    pub fn leaf(&self) -> Option<(&PageRef<'p>, usize)> {
+        let level = self.path.last().filter(|level| level.is_leaf)?;
+        let line = usize::try_from(level.line).ok().filter(|_| level.line < level.count)?;
+        Some((&level.page, line))
+    }
+
+    /// Goes to the last line of the leaf that the cursor stands in.
+    pub fn leave_leaf(&mut self) {
+        if let Some(level) = self.path.last_mut().filter(|level| level.is_leaf) {
+            level.line = level.count - 1;
+        }
     }
 
     /// Whether the records of the current page are in the format with sorted tagged columns (page flag 0x800).
@@ -298,4 +334,11 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             self.path.push(level);
         }
     }
+}
+
+/// Whether `target` lies between the entry at the level's line and the one behind it: the place of most look-ups that come in order.
+fn is_next(level: &Level<'_>, page: &PageView<'_>, target: Target<'_>, by_data: bool) -> bool {
+    let Ok(line) = usize::try_from(level.line) else { return false };
+    let is_before = page.node(line).is_ok_and(|node| target.compare_leaf(&node, by_data).is_lt());
+    is_before && page.node(line + 1).is_ok_and(|node| target.compare_leaf(&node, by_data).is_ge())
 }

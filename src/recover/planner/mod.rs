@@ -198,6 +198,7 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
         numbers: &HashMap<FolderId, u32>,
     ) -> EseResult<(Gathered, Vec<Hidden>)> {
         let mut gatherer = Gatherer::new(*self.source)?;
+        gatherer.expect(self.pair.source.items.saturating_add(self.pair.source.deleted_items));
         let mut hidden = Vec::new();
         for (place, folder) in (0u32..).zip(&self.folders) {
             let Some(id) = folder.source else { continue };
@@ -260,6 +261,7 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
             }
         }
         let mut gatherer = Gatherer::new(*self.target)?;
+        gatherer.expect(mailbox.items.saturating_add(mailbox.deleted_items));
         let mut order: Vec<_> = numbers.iter().map(|(id, number)| (*number, *id)).collect();
         order.sort_unstable();
         for (number, id) in order {

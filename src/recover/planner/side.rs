@@ -21,7 +21,8 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
     /// creation time.
     pub(super) fn plan_dumpster(&mut self, ours: &Gathered, theirs: &Gathered) {
         let key = |item: &Item| (item.folder, item.search_key, item.created);
-        let there: HashSet<_> = theirs.items.iter().map(key).collect();
+        // Made for the first that needs it: mostly there is none.
+        let mut there: Option<HashSet<_>> = None;
         for item in ours.items.iter().filter(|item| item.flags.contains(ItemFlag::DELETED)) {
             let row = item.row as usize;
             let Some((brief, place)) = ours.rows.get(row).zip(ours.places.get(row)) else {
@@ -32,7 +33,10 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
                 && self.has_place(*place);
             if !is_open {
                 self.side.dumpster_left += 1;
-            } else if there.contains(&key(item)) {
+            } else if there
+                .get_or_insert_with(|| theirs.items.iter().map(key).collect())
+                .contains(&key(item))
+            {
                 self.side.dumpster_unchanged += 1;
             } else {
                 self.side.dumpster_inserted += 1;

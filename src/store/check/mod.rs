@@ -7,9 +7,11 @@
 //! | file | rules |
 //! |---|---|
 //! | `mail` | mailboxes, folders, items, contents, attachments, ids |
+//! | `quick` | checksums of the streaming file and nothing else, on all cores |
 //! | `streams` | space map, owners, runs, checksums of the streaming file |
 
 mod mail;
+mod quick;
 mod streams;
 
 use std::fmt::Display;
@@ -21,6 +23,7 @@ use crate::ese::table::note::place_of;
 use crate::io::Volume;
 
 use super::read::Store;
+pub use quick::check_streams;
 
 /// What a check of a store looked at, and how many findings it had.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

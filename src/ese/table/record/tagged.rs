@@ -155,6 +155,50 @@ impl<'a> TaggedArea<'a> {
         Ok(None)
     }
 
+    /// The plain values of these columns, which must be sorted and of the table itself; `None` when a field is anything else than
+    /// absent, NULL or plain, or the area is not in the sorted form.
+    pub(super) fn plain<const N: usize>(self, fids: &[Fid; N]) -> Option<[Option<&'a [u8]>; N]> {
+        let mut found = [None; N];
+        if self.style == TaggedStyle::Linear {
+            return None;
+        }
+        let (count, mut index) = (self.count().ok()?, 0);
+        for (fid, slot) in fids.iter().zip(&mut found) {
+            while index < count {
+                let (here, ib) = self.entry(index);
+                if ib & DERIVED != 0 {
+                    return None;
+                }
+                if here >= *fid {
+                    if here == *fid {
+                        *slot = self.plain_field(index, ib, count)?;
+                    }
+                    break;
+                }
+                index += 1;
+            }
+        }
+        Some(found)
+    }
+
+    /// The value of an entry with this `ib`, if it is plain: that of a bare field, or of one whose header says nothing else.
+    #[inline]
+    fn plain_field(self, index: usize, ib: u16, count: usize) -> Option<Option<&'a [u8]>> {
+        if self.style == TaggedStyle::Small && ib & (SMALL_HEADER | SMALL_NULL) == 0 {
+            let start = usize::from(ib & SMALL_OFFSET);
+            let end = match index + 1 < count {
+                true => usize::from(self.entry(index + 1).1 & SMALL_OFFSET),
+                false => self.bytes.len(),
+            };
+            return self.bytes.get(start..end).filter(|_| start >= count * ENTRY_BYTES).map(Some);
+        }
+        match self.field(index, count).ok()?.values().ok()? {
+            FieldValues::One(Stored::Plain(value)) => Some(Some(value)),
+            FieldValues::Null => Some(None),
+            _ => None,
+        }
+    }
+
     fn find_linear(self, fid: Fid, derived: bool) -> EseResult<Option<TaggedField<'a>>> {
         for field in self.fields() {
             let field = field?;

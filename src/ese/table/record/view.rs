@@ -136,7 +136,35 @@ impl<'a> RecordView<'a> {
         }
     }
 
+    /// The value of a fixed column of `N` bytes at a known offset, for walks over many records: `None` when it is not as simple as
+    /// that and [`Self::get`] has to tell; `Some(None)` when the record has no value.
+    #[inline]
+    pub fn fixed_array<const N: usize>(
+        &self,
+        fid: Fid,
+        offset: u16,
+    ) -> Option<Option<&'a [u8; N]>> {
+        if fid.0 > u16::from(self.last_fixed) {
+            return Some(None);
+        }
+        let bit = usize::from(fid.0.checked_sub(1)?);
+        if self.fixed.get(self.null_bitmap_offset + bit / 8)? >> (bit % 8) & 1 != 0 {
+            return Some(None);
+        }
+        let offset = usize::from(offset);
+        let value = self.fixed.get(HEAD_BYTES.max(offset)..self.null_bitmap_offset)?;
+        value.first_chunk().filter(|_| offset >= HEAD_BYTES).map(Some)
+    }
+
+    /// The plain values of some tagged columns, in the order of `fids`, which must be sorted: all of them in one pass, on the terms
+    /// of [`Self::fixed_array`].
+    #[inline]
+    pub fn tagged_plain<const N: usize>(&self, fids: &[Fid; N]) -> Option<[Option<&'a [u8]>; N]> {
+        self.tagged.plain(fids)
+    }
+
     /// A variable column; `None` when the record ends before it.
+    #[inline]
     fn variable(&self, fid: Fid) -> EseResult<Option<FieldValues<'a>>> {
         let index = usize::from(fid.0.saturating_sub(Fid::FIRST_VARIABLE));
         let Some(entry) = u16_at(self.variable_table, 2 * index) else {
@@ -166,6 +194,16 @@ impl<'a> RecordView<'a> {
         match self.tagged.find(fid, derived)? {
             Some(field) => field.values().map(Some),
             None => Ok(None),
+        }
+    }
+
+    /// The value of a variable column, on the terms of [`Self::fixed_array`].
+    #[inline]
+    pub fn variable_plain(&self, fid: Fid) -> Option<Option<&'a [u8]>> {
+        match self.variable(fid).ok()? {
+            Some(FieldValues::One(Stored::Plain(value))) => Some(Some(value)),
+            None | Some(FieldValues::Null) => Some(None),
+            Some(_) => None,
         }
     }
 
