@@ -14,11 +14,13 @@
 //! | `mod` | the threads, and what ends them |
 //! | `shared` | what all of them look at: the target, its last commit, contents that several items hold |
 //! | `worker` | planning, verifying, and in which order |
+//! | `pool` | free pages for what workers write |
 //! | `piece` | some items of a mailbox, built |
 //! | `committer` | commits, and the reports of mailboxes |
 
 mod committer;
 mod piece;
+mod pool;
 mod shared;
 mod worker;
 
@@ -65,7 +67,7 @@ pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResul
         result
     })?;
     let columns_left = shared.maps.left().map(str::to_owned).collect();
-    shared.into_writer().close()?;
+    shared.into_writer()?.close()?;
     Ok(JobReport { columns_left, ..report })
 }
 

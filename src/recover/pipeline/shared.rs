@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use super::pool::PagePool;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
 use crate::ese::tree::{Extent, PageSupply};
@@ -39,6 +40,7 @@ pub struct Shared {
     target: Mutex<StoreWriter>,
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
+    pool: Mutex<PagePool>,
     files: AheadFiles,
     /// Threads that wait for the writer.
     waiting: AtomicUsize,
@@ -67,6 +69,7 @@ impl Shared {
         Ok(Self {
             committed: RwLock::new(Arc::new(target.committed()?)),
             parcel_target: target.parcel_target(),
+            pool: Mutex::default(),
             files: target.ahead_files(),
             target: Mutex::new(target),
             waiting: AtomicUsize::new(0),
@@ -91,6 +94,16 @@ impl Shared {
         while self.waiting.load(Ordering::SeqCst) > 0 && !self.is_ending() {
             std::thread::yield_now();
         }
+    }
+
+    fn pool(&self) -> MutexGuard<'_, PagePool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes pages in stock for what workers will write while the writer is busy.
+    pub fn stock_up(&self) -> EseResult<()> {
+        let mut target = self.target();
+        self.pool().fill(&mut |fdp, want| target.lend_pages(fdp, want))
     }
 
     /// Syncs what workers have written so far, while they go on.
@@ -130,15 +143,26 @@ impl Shared {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    pub fn into_writer(self) -> StoreWriter {
-        self.target.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// The writer, when all threads are done.
+    pub fn into_writer(self) -> EseResult<StoreWriter> {
+        let mut target = self.target.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut pool = self.pool.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (fdp, extent) in pool.empty() {
+            target.take_back(fdp, extent)?;
+        }
+        Ok(target)
     }
 }
 
 /// Lends pages out of the writer that all share.
 impl PageSupply for &Shared {
     fn lend_pages(&mut self, fdp: Pgno, want: u32) -> EseResult<Extent> {
-        self.target().lend_pages(fdp, want)
+        if let Some(extent) = self.pool().take(fdp, want) {
+            return Ok(extent);
+        }
+        let order = self.pool().order(fdp, want);
+        let extent = self.target().lend_pages(fdp, order)?;
+        Ok(self.pool().keep_rest(fdp, extent, want))
     }
 }
 

@@ -238,6 +238,14 @@ impl DatabaseWriter {
         self.forest_mut().lend_pages(fdp, want)
     }
 
+    /// Takes reserved pages back; see [`crate::ese::tree::Forest::take_back`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn take_back(&mut self, fdp: Pgno, extent: Extent) -> EseResult<()> {
+        self.forest_mut().take_back(fdp, extent)
+    }
+
     /// Lets rows that were built apart enter their table: long values first, then rows, then index entries.
     ///
     /// # Errors

@@ -298,6 +298,14 @@ impl StoreWriter {
         self.db.lend_pages(fdp, want)
     }
 
+    /// Takes back pages that were reserved and are not needed.
+    ///
+    /// # Errors
+    /// As [`crate::ese::tree::Forest::take_back`].
+    pub fn take_back(&mut self, fdp: Pgno, extent: Extent) -> EseResult<()> {
+        self.guarded(|writer| writer.db.take_back(fdp, extent))
+    }
+
     /// Both files, for syncing what parcels have written ahead while others go on.
     pub fn ahead_files(&self) -> AheadFiles {
         let database = self.db.forest().pager().storage().clone();
