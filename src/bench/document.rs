@@ -14,6 +14,8 @@ pub enum Block {
         /// What it says.
         text: String,
     },
+    /// Names with what they stand for.
+    Facts(Vec<(String, String)>),
     /// Rows of cells; all columns but the first are numbers.
     Table {
         /// Names of the columns.
@@ -92,8 +94,17 @@ pub fn figures(value: f64) -> String {
         v if v >= 99.95 => format!("{value:.0}"),
         v if v >= 9.995 => format!("{value:.1}"),
         v if v >= 0.0995 || v == 0.0 => format!("{value:.2}"),
+        v if v >= 1e-6 => {
+            let decimals = (2.0 - v.log10().floor()).clamp(0.0, 12.0) as usize;
+            format!("{value:.decimals$}")
+        }
         _ => format!("{value:.2e}"),
     }
+}
+
+/// A number of things.
+pub fn count_text(count: u64) -> String {
+    thousands(count as f64)
 }
 
 fn thousands(value: f64) -> String {
@@ -130,5 +141,7 @@ mod tests {
         assert_eq!(figures(1_234_567.0), "1,234,567");
         assert_eq!(figures(-1234.0), "-1,234");
         assert_eq!(figures(0.0), "0.00");
+        assert_eq!(figures(0.00899), "0.00899");
+        assert_eq!(count_text(12), "12");
     }
 }

@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn too_little_is_no_answer() {
         assert!(fit(&[]).is_none());
-        assert!(fit(&line(&[(1.0, 1.0), (2.0, 2.5)])).is_none());
+        assert!(fit(&line(&[(1.0, 1.0), (2.0, 1.5)])).is_none());
         assert!(fit(&line(&[(1.0, 1.0), (2.0, 0.0), (3.0, 4.0)])).is_none());
     }
 }

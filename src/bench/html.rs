@@ -18,7 +18,12 @@ p { margin: .6rem 0; max-width: 50rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; margin: 1rem 0; }
 th, td { padding: .3rem .8rem; text-align: right; vertical-align: top; }
+td { white-space: nowrap; }
 th:first-child, td:first-child { padding-left: .4rem; text-align: left; }
+td:first-child { min-width: 11rem; white-space: normal; }
+dl { display: grid; gap: .3rem 1.5rem; grid-template-columns: max-content 1fr; margin: 1rem 0; }
+dt { color: var(--soft); }
+dd { margin: 0; overflow-wrap: anywhere; }
 th { border-bottom: 2px solid var(--line); color: var(--soft); font-weight: 600; vertical-align: bottom; }
 tr:nth-child(even) td { background: var(--stripe); }
 figure { margin: 1.25rem 0; }
@@ -48,6 +53,17 @@ pub fn html(document: &Document) -> String {
                 body.push_str(&format!(
                     "<figure>\n{svg}\n<figcaption>{caption}</figcaption>\n</figure>\n"
                 ));
+            }
+            Block::Facts(facts) => {
+                body.push_str("<dl>\n");
+                for (name, value) in facts {
+                    body.push_str(&format!(
+                        "<dt>{}</dt><dd>{}</dd>\n",
+                        escaped(name),
+                        escaped(value)
+                    ));
+                }
+                body.push_str("</dl>\n");
             }
             Block::Table { head, rows } => {
                 body.push_str("<div class=\"scroll\"><table>\n");

@@ -15,6 +15,11 @@ pub fn markdown(document: &Document) -> String {
                 out.push_str(&format!("*{caption}: see report.html.*\n"))
             }
             Block::Table { head, rows } => table(head, rows, &mut out),
+            Block::Facts(facts) => {
+                facts
+                    .iter()
+                    .for_each(|(name, value)| out.push_str(&format!("- **{name}**: {value}\n")));
+            }
         }
     }
     out

@@ -1,6 +1,6 @@
 //! What a report says, section by section.
 
-use super::document::{Block, Document, bytes_text, figures, seconds_text};
+use super::document::{Block, Document, bytes_text, count_text, figures, seconds_text};
 use super::parameters::{Cache, Given, Subject};
 use super::plot::{Bar, Chart, Mark, Series, bars};
 use super::profile::Spread;
@@ -58,7 +58,7 @@ fn first_words(summary: &Summary, page: &mut Document) {
     }
     if let Some(ratio) = summary.ratio(COPY, CP) {
         text.push_str(&format!(
-            " A plain copy of the same files with sync takes the time divided by {}.",
+            " That is {} times as long as a plain copy of the same files, synced, in the same run.",
             figures(ratio)
         ));
     }
@@ -136,7 +136,7 @@ fn head(summary: &Summary, page: &mut Document) {
         ("date", machine.date.clone()),
     ];
     page.heading("What was measured");
-    page.table(&["what", "value"], rows.map(|(name, value)| vec![name.to_owned(), value]).to_vec());
+    page.blocks.push(Block::Facts(rows.map(|(name, value)| (name.to_owned(), value)).to_vec()));
 }
 
 /// Median and, if it was measured more than once, least and greatest.
@@ -421,7 +421,7 @@ fn swap(summary: &Summary, page: &mut Document) {
             name.to_owned(),
             spread_text(&stage.seconds, seconds_text),
             maybe(stage.growth_bytes.as_ref(), bytes_text),
-            stage.written.map_or_else(|| "-".to_owned(), |items| figures(items as f64)),
+            stage.written.map_or_else(|| "-".to_owned(), count_text),
         ]
     };
     page.table(

@@ -278,9 +278,9 @@ pub struct Bar {
 /// Bars that lie, one below the other; empty text of none.
 pub fn bars(bars: &[Bar], name: &str) -> String {
     /// Room for names, and for a bar with the space around it.
-    const NAMES: f64 = 330.0;
+    const NAMES: f64 = 392.0;
     const ROW: f64 = 26.0;
-    const NUMBERS: f64 = 130.0;
+    const NUMBERS: f64 = 90.0;
     let max = bars.iter().map(|bar| bar.spread.1.max(bar.value)).fold(0.0_f64, f64::max);
     if max <= 0.0 {
         return String::new();

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::exit::Failure;
 use super::output::Output;
 use super::recover::parse_size;
-use crate::bench::document::{bytes_text, figures, seconds_text};
+use crate::bench::document::{bytes_text, count_text, seconds_text};
 use crate::bench::estimate::{Sizes, source_of};
 use crate::bench::fit::Band;
 use crate::bench::{BenchError, BenchResult, Estimate, Profile, Question, estimate, profile_path};
@@ -171,7 +171,7 @@ fn print(
     for (mode, answer) in answers {
         table.add_row([
             (*mode).to_owned(),
-            figures(answer.load.written),
+            count_text(answer.load.written.round() as u64),
             bytes_text(answer.load.bytes),
             range(&answer.seconds, seconds_text),
             range(&answer.edb_growth_bytes, bytes_text),
