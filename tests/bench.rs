@@ -263,6 +263,21 @@ fn a_stopped_measurement_goes_on_where_it_stopped() {
 }
 
 #[test]
+fn a_restart_throws_away_what_cannot_be_understood() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("out/work/stores/source")).unwrap();
+    fs::write(place.path("out/work/bench-state.json"), "{").unwrap();
+    let tiny = ["--size", "1MB", "--mailboxes", "2", "--repeats", "1", "--workers", "1"];
+    let run = place.bench(&tiny);
+    assert_eq!((run.code, run.one("error")["code"].as_str()), (1, Some("E_CORRUPT")));
+    let mut again = tiny.to_vec();
+    again.push("--restart");
+    let run = place.bench(&again);
+    assert_eq!(run.code, 0, "{:?}", run.lines);
+    assert_report(&place.summary(), 2);
+}
+
+#[test]
 fn a_directory_of_somebody_else_is_left_alone() {
     let place = Place::new();
     let (dir, name) = (place.path("theirs"), place.path("theirs").display().to_string());

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::Path;
-use std::time::Instant;
 
 use super::error::{BenchResult, at};
 use crate::stm::stm_path;
@@ -84,32 +83,35 @@ fn each_part(path: &Path, mut visit: impl FnMut(&[u8]) -> BenchResult<()>) -> Be
     }
 }
 
-/// Writes a file of so many bytes and syncs it; answers bytes a second. The bytes are no zeros, and no two parts are alike, so that
-/// nothing below can save itself the work.
+/// Bytes for [`write_all`]: no two of their blocks are alike, so that nothing below can save itself the work.
+pub fn noise() -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let words = (0..PART_BYTES / 8).flat_map(|_| {
+        state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+        state.to_le_bytes()
+    });
+    words.collect()
+}
+
+/// Writes so many bytes of `noise` into a file, part by part, each block of a part with its own number, and syncs it.
 ///
 /// # Errors
 /// [`super::BenchError::Io`].
-pub fn write_rate(path: &Path, bytes: u64) -> BenchResult<f64> {
-    let mut part = vec![0u8; PART_BYTES];
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let started = Instant::now();
+pub fn write_all(path: &Path, noise: &mut [u8], bytes: u64) -> BenchResult<()> {
+    /// What a device or file system may compare.
+    const BLOCK_BYTES: usize = 4096;
     let mut file = File::create(path).map_err(at(path, "create"))?;
-    let mut left = bytes;
-    while left > 0 {
-        for word in part.chunks_mut(8) {
-            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
-            let bytes = state.to_le_bytes();
-            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    let (mut left, mut number) = (bytes, 0u64);
+    while left > 0 && !noise.is_empty() {
+        for block in noise.chunks_mut(BLOCK_BYTES) {
+            number += 1;
+            block.iter_mut().zip(number.to_le_bytes()).for_each(|(to, from)| *to = from);
         }
-        let length = usize::try_from(left).unwrap_or(PART_BYTES).min(PART_BYTES);
-        let now = part.get(..length).unwrap_or(&part);
-        file.write_all(now).map_err(at(path, "write"))?;
+        let length = usize::try_from(left).unwrap_or(usize::MAX).min(noise.len());
+        file.write_all(noise.get(..length).unwrap_or_default()).map_err(at(path, "write"))?;
         left -= length as u64;
     }
-    file.sync_all().map_err(at(path, "sync"))?;
-    let seconds = started.elapsed().as_secs_f64();
-    fs::remove_file(path).map_err(at(path, "remove"))?;
-    Ok(bytes as f64 / seconds.max(1e-9))
+    file.sync_all().map_err(at(path, "sync"))
 }
 
 /// Takes a pair out of the system's cache, so that its next reader has to go to the device. Its files must be synced.

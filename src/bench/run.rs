@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::error::{BenchError, BenchResult, at};
-use super::files::{copy_pair, drop_cached, pair_bytes, read_pair, write_rate};
+use super::files::{copy_pair, drop_cached, noise, pair_bytes, read_pair, write_all};
 use super::machine::{Machine, now};
 use super::meter::measure;
 use super::parameters::{Cache, Parameters, Subject};
-use super::state::{CheckFigures, JobFigures, Sample, State};
+use super::state::{CheckFigures, JobFigures, Sample, State, state_path};
 use super::steps::{COPY, Recovery, Step, StoreKind, Work, steps};
 use super::stores::Stores;
 use super::timeline::Recorder;
@@ -95,18 +95,14 @@ pub fn tidy_up(volume: &Arc<dyn Volume>, dir: &Path, parameters: &Parameters) ->
 fn open(dir: &Path, parameters: &Parameters, is_fresh: bool) -> BenchResult<State> {
     fs::create_dir_all(dir).map_err(at(dir, "create"))?;
     let machine = Machine::here(dir);
-    let Some(before) = State::load(dir)? else {
-        let mut entries = fs::read_dir(dir).map_err(at(dir, "open"))?;
-        let is_empty = entries.next().is_none();
-        return if is_empty {
-            Ok(State::new(parameters.clone(), machine))
-        } else {
-            Err(BenchError::Foreign(dir.into()))
-        };
-    };
-    if is_fresh {
-        return Ok(State::new(parameters.clone(), machine));
+    let is_ours = state_path(dir).exists();
+    if !is_ours && !is_empty(dir)? {
+        return Err(BenchError::Foreign(dir.into()));
     }
+    let fresh = State::new(parameters.clone(), machine.clone());
+    // What is thrown away need not be understood.
+    let before = if is_fresh { None } else { State::load(dir)? };
+    let Some(before) = before else { return Ok(fresh) };
     let mut differences = parameters.differences(&before.parameters);
     let Machine { cpu, cores, disk, commit, .. } = &before.machine;
     if (cpu, *cores, disk, commit) != (&machine.cpu, machine.cores, &machine.disk, &machine.commit)
@@ -117,6 +113,15 @@ fn open(dir: &Path, parameters: &Parameters, is_fresh: bool) -> BenchResult<Stat
         return Ok(before);
     }
     Err(BenchError::OtherParameters { path: dir.into(), differences: differences.join(", ") })
+}
+
+/// Whether a directory has nothing in it, but perhaps the draft of a first state.
+fn is_empty(dir: &Path) -> BenchResult<bool> {
+    let entries = fs::read_dir(dir).map_err(at(dir, "open"))?;
+    let is_draft = |entry: fs::DirEntry| {
+        Path::new(&entry.file_name()).extension().is_some_and(|end| end == "part")
+    };
+    Ok(entries.flatten().all(is_draft))
 }
 
 /// The source, its twin, a target, what the first copy made, and the smaller ones.
@@ -198,8 +203,10 @@ impl Bench<'_> {
     fn disk(&self) -> BenchResult<Sample> {
         let bytes = pair_bytes(&self.store(StoreKind::Source)?)?.total().min(DISK_BYTES);
         let path = self.dir.join("bench-disk.tmp");
-        let (result, cost) = measure(|| write_rate(&path, bytes));
+        let mut noise = noise();
+        let (result, cost) = measure(|| write_all(&path, &mut noise, bytes));
         result?;
+        fs::remove_file(&path).map_err(at(&path, "remove"))?;
         Ok(Sample { cost, bytes, ..empty_sample() })
     }
 

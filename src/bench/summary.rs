@@ -44,6 +44,8 @@ pub struct Stage {
     pub workers_busy: Option<Spread>,
     /// Share of the wall time in which the committer computed.
     pub committer_busy: Option<Spread>,
+    /// Anonymous memory when the clock started, in bytes.
+    pub memory_before_bytes: Option<Spread>,
     /// The most anonymous memory, in bytes.
     pub memory_peak_bytes: Option<Spread>,
     /// Bytes handed to the system for each byte of the part of the source that was written.
@@ -267,6 +269,7 @@ fn stage(state: &State, step: &Step) -> Option<Stage> {
             sample.job.as_ref()?;
             Some(sample.cost.caller_cpu_seconds / seconds(sample))
         }),
+        memory_before_bytes: spread(&|sample| Some(sample.cost.memory_before_bytes? as f64)),
         memory_peak_bytes: spread(&|sample| Some(sample.cost.memory_peak_bytes? as f64)),
         write_amplification: spread(&write_amplification),
         device_read_share: spread(&|sample| per_byte(sample.cost.device_read_bytes? as f64)),
