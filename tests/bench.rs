@@ -221,7 +221,7 @@ fn assert_files(place: &Place, summary: &Summary) {
     let profile = Profile::load(&place.path("config/dialtone/profile.json")).unwrap();
     assert_eq!(Some(&profile), summary.profile.as_ref());
     assert_eq!(profile, Profile::load(&place.path("out/profile.json")).unwrap());
-    assert_eq!(profile.observations.len(), 9);
+    assert_eq!(profile.observations.len(), 11);
     assert!(profile.costs.iter().all(|(_, seconds)| *seconds >= 0.0));
     assert_ordered(&profile.edb_growth, "database");
     // The stores themselves are gone.

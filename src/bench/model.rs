@@ -1,4 +1,6 @@
-//! What a recovery costs: something fixed, something for each mailbox, each item that is looked at, each item and each byte written.
+//! What a recovery costs: something fixed, something for each mailbox, each item that is looked at, each item and each byte written, and
+//! something more for items that are written among others which are there already: each of them touches pages of the target that have
+//! to be journaled, where a mailbox that comes as a whole is built in new pages.
 //!
 //! The costs are those of one machine, one number of workers and one state of the cache, fitted to the measured recoveries, each of
 //! which counts once (its median). What the size of the target adds is left out: it is in the residuals, and so in the band.
@@ -21,12 +23,27 @@ pub struct Load {
 }
 
 /// The names of the costs, in the order of their columns.
-pub const TERMS: [&str; 5] = ["fixed", "mailbox", "item looked at", "item written", "byte written"];
+pub const TERMS: [&str; 6] = [
+    "fixed",
+    "mailbox",
+    "item looked at",
+    "item written",
+    "byte written",
+    "item written among others",
+];
 
 impl Load {
     /// One value for each of [`TERMS`].
     pub fn columns(&self) -> Vec<f64> {
-        vec![1.0, self.mailboxes, self.looked, self.written, self.bytes]
+        vec![1.0, self.mailboxes, self.looked, self.written, self.bytes, self.among()]
+    }
+
+    /// Items that are written where most others are already: all of the written ones times the share of those that are there.
+    fn among(&self) -> f64 {
+        if self.looked <= 0.0 {
+            return 0.0;
+        }
+        self.written * (1.0 - self.written / self.looked).max(0.0)
     }
 }
 
@@ -87,6 +104,7 @@ mod tests {
                 + 2e-6 * load.looked
                 + 1e-4 * load.written
                 + 4e-9 * load.bytes
+                + 3e-4 * load.among()
         };
         let loads = [
             (10.0, 1e4, 1e4, 2e8),
@@ -94,6 +112,7 @@ mod tests {
             (40.0, 4e4, 4e4, 9e8),
             (10.0, 9e4, 0.0, 0.0),
             (10.0, 1e5, 1e4, 9e7),
+            (10.0, 5e4, 2e4, 9e7),
             (90.0, 2e4, 2e4, 1e8),
             (5.0, 2e5, 2e5, 1e9),
         ];
@@ -111,6 +130,7 @@ mod tests {
         assert!((band.mid / cost(&asked) - 1.0).abs() < 1e-6, "{band:?}");
         assert!(model.spread() < 1e-6 && model.freedom() == 2);
         let costs: Vec<_> = model.costs().collect();
+        assert!((costs[5].1 - 3e-4).abs() < 1e-9, "{costs:?}");
         assert_eq!(costs[0].0, "fixed");
         assert!((costs[4].1 - 4e-9).abs() < 1e-12, "{costs:?}");
     }

@@ -4,7 +4,7 @@ use super::document::{Block, Document, bytes_text, count_text, figures, seconds_
 use super::parameters::{Cache, Given, Subject};
 use super::plot::{Bar, Chart, Mark, Series, bars};
 use super::profile::Spread;
-use super::steps::{COPY, CP, EXCHANGE, MAKE, PART, READ, RERUN, WORKERS};
+use super::steps::{COPY, CP, EXCHANGE, MAKE, MERGE_PART, PART, READ, RERUN, WORKERS};
 use super::summary::{
     EXMERGE_BYTES_PER_HOUR, OverMailboxes, Service, SizeSweep, Sla, Stage, Summary,
 };
@@ -170,7 +170,11 @@ fn stages(summary: &Summary, page: &mut Document) {
         spread: (stage.seconds.min, stage.seconds.max),
         text: seconds_text(stage.seconds.median),
     };
-    let is_shown = |stage: &&Stage| !stage.id.starts_with(PART) && !stage.id.starts_with(WORKERS);
+    let is_shown = |stage: &&Stage| {
+        !stage.id.starts_with(PART)
+            && !stage.id.starts_with(MERGE_PART)
+            && !stage.id.starts_with(WORKERS)
+    };
     let drawn: Vec<Bar> = summary.stages.iter().filter(is_shown).map(bar).collect();
     page.plot(bars(&drawn, "Wall time of each stage"), "Wall time of each stage: median, with the least and the greatest. Grey: making stores. Orange: what a plain reading, a plain copy and the renames of a swap take");
     let row = |stage: &Stage| {
@@ -530,7 +534,7 @@ fn model(summary: &Summary, page: &mut Document) {
     let rows = model.costs().map(|(name, seconds)| vec![name.to_owned(), cost_text(name, seconds)]);
     page.table(&["cost of", "is"], rows.collect());
     page.text(format!(
-        "Time = fixed + mailboxes + items looked at + items written + bytes written, each times its cost, fitted to the medians of {} recoveries with {} workers; relative spread {} %, {} degrees of freedom. A cost of 0 could not be told apart from the others. `dialtone estimate` and `dialtone recover --dry-run` use it.",
+        "Time is the sum of these, each times its number (an item is written among others by the share of the source that the target has already), fitted to the medians of {} recoveries with {} workers; relative spread {} %, {} degrees of freedom. A cost of 0 could not be told apart from the others. `dialtone estimate` and `dialtone recover --dry-run` use it.",
         profile.observations.len(),
         profile.workers,
         figures(model.spread() * 100.0),
@@ -543,7 +547,9 @@ pub fn cost_text(name: &str, seconds: f64) -> String {
     match name {
         _ if seconds == 0.0 => "0".to_owned(),
         "byte written" => format!("{} s/GB", figures(seconds * 1e9)),
-        "item looked at" | "item written" => format!("{} us", figures(seconds * 1e6)),
+        "item looked at" | "item written" | "item written among others" => {
+            format!("{} us", figures(seconds * 1e6))
+        }
         _ => format!("{} ms", figures(seconds * 1e3)),
     }
 }

@@ -113,6 +113,8 @@ pub const DISK: &str = "disk";
 pub const SMALL: &str = "small";
 /// The beginning of the names of copies of a part of the mailboxes.
 pub const PART: &str = "copy-part-";
+/// The beginning of the names of merges of a part of the mailboxes.
+pub const MERGE_PART: &str = "merge-part-";
 /// The beginning of the names of copies with fewer workers.
 pub const WORKERS: &str = "copy-workers-";
 /// The beginning of the names of makings.
@@ -120,6 +122,9 @@ pub const MAKE: &str = "make-";
 
 /// The parts of the size sweep: one in so many mailboxes.
 pub const PARTS: [usize; 3] = [8, 4, 2];
+
+/// The parts that are merged, too.
+const MERGE_PARTS: [usize; 2] = [4, 2];
 
 /// All measurements of these parameters, in their order.
 pub fn steps(parameters: &Parameters) -> Vec<Step> {
@@ -158,6 +163,7 @@ impl List<'_> {
         self.make(Twin, "make its twin, which has 90 % of its items");
         let merge = self.recovery(Source, Twin, true);
         self.add(MERGE, "merge into the twin", Work::Recover(merge));
+        self.merge_parts(merge);
         self.make(DialTone, "make the dial-tone store, with 5 % of new mail");
         let merge = self.recovery(DialTone, Source, true);
         self.add(
@@ -193,11 +199,21 @@ impl List<'_> {
         if has_target {
             let merge = self.recovery(Source, DialTone, true);
             self.add(MERGE, "merge into the target", Work::Recover(merge));
+            self.merge_parts(merge);
             let merge = self.recovery(DialTone, Source, true);
             self.add(SWAP_MERGE, "swapped: merge the target into the source", Work::Recover(merge));
             self.add(EXCHANGE, "exchange the two pairs of files", Work::Exchange);
         }
         self.steps
+    }
+
+    /// Merges of a part of the mailboxes: what tells the cost of writing among items that are there from all others.
+    fn merge_parts(&mut self, merge: Recovery) {
+        for one_in in MERGE_PARTS {
+            let title = format!("merge one in {one_in} mailboxes");
+            let work = Work::Recover(Recovery { one_in, ..merge });
+            self.add(&format!("{MERGE_PART}{one_in}"), &title, work);
+        }
     }
 
     /// What every pair can be asked.

@@ -40,10 +40,10 @@ pub struct Options {
     /// The target that belongs to it; without it, an empty store with its mailboxes
     #[arg(long, value_name = "DST.edb", requires = "from")]
     to: Option<PathBuf>,
-    /// Size of the store to make; about five times as much is needed on the disk [default: 1GB, quick: 192MB]
+    /// Size of the store to make; about five times as much is needed on the disk [default: 1GB, quick: 320MB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     size: Option<u64>,
-    /// Mailboxes of the store to make [default: 200, quick: 48]
+    /// Mailboxes of the store to make [default: 200, quick: 80]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     mailboxes: Option<u32>,
     /// The same seed makes the same store
@@ -127,7 +127,7 @@ fn parse_time(text: &str) -> Result<Duration, String> {
 impl Options {
     fn parameters(&self) -> BenchResult<Parameters> {
         let (size_bytes, mailboxes) =
-            if self.quick { (192_000_000, 48) } else { (1_000_000_000, 200) };
+            if self.quick { (320_000_000, 80) } else { (1_000_000_000, 200) };
         let age = match self.age {
             Age::Year2003 => "2003",
             Age::Year2007 => "2007",
