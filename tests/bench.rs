@@ -176,7 +176,8 @@ fn a_measurement_is_reported_whole_and_not_made_twice() {
     let sizes = summary.sizes.as_ref().unwrap();
     assert_eq!(sizes.points.len(), 4);
     let bytes = |at: usize| sizes.points[at].bytes;
-    assert!(bytes(1) < bytes(2) && bytes(2) < bytes(3) && bytes(3) < bytes(0));
+    // Files grow in steps: the smallest parts may be of one size.
+    assert!(bytes(1) <= bytes(2) && bytes(2) <= bytes(3) && bytes(3) < bytes(0));
     let sla = sizes.sla.unwrap();
     assert!(sla.safe_bytes.unwrap() <= sla.bytes.unwrap());
     assert!(sizes.line.iter().all(|(_, band)| band.low <= band.mid && band.mid <= band.high));

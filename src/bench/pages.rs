@@ -378,7 +378,7 @@ fn sizes(sweep: &SizeSweep, page: &mut Document) {
             },
         ],
     };
-    page.plot(chart.svg(), "Copy of parts of the source: one in eight, four, two mailboxes, and all; the line is fitted to every repeat");
+    page.plot(chart.svg(), "Copy of smaller stores, made of one in eight, four, two mailboxes of the source, and of all; the line is fitted to every repeat");
     let rate = if sweep.seconds_per_byte > 0.0 {
         format!("one second for each {}", bytes_text(1.0 / sweep.seconds_per_byte))
     } else {
@@ -557,7 +557,7 @@ pub fn cost_text(name: &str, seconds: f64) -> String {
 fn method(summary: &Summary, page: &mut Document) {
     page.heading("How it was measured");
     page.text(format!(
-        "Each measurement was made {} times in one process, on files in one directory, into a fresh copy of its target each time; tables show medians, and least and greatest where they fit. Copies of a part take one in so many mailboxes of the same source, of all sizes alike. Every single sample is in samples.csv, the service curve in service.csv, the time series in series.csv, mailboxes in mailboxes.csv, everything in report.json.",
+        "Each measurement was made {} times in one process, on files in one directory, into a fresh copy of its target each time; tables show medians, and least and greatest where they fit. The parts are stores of their own, made of one in so many mailboxes of the source, of all sizes alike. Every single sample is in samples.csv, the service curve in service.csv, the time series in series.csv, mailboxes in mailboxes.csv, everything in report.json.",
         summary.parameters.repeats
     ));
 }

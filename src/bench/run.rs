@@ -171,16 +171,15 @@ impl Bench<'_> {
         Ok(sample)
     }
 
-    /// A store that is there, made if need be.
+    /// A store that is there, made if need be, and first what it is made from.
     fn store(&self, kind: StoreKind) -> BenchResult<PathBuf> {
         if !self.stores.has(kind) {
+            self.require_origin(kind)?;
             match kind {
                 StoreKind::Recovered => drop(self.recovery(&self.whole_copy(), false)?),
-                StoreKind::Empty | StoreKind::SmallEmpty => {
-                    let like =
-                        if kind == StoreKind::Empty { StoreKind::Source } else { StoreKind::Small };
-                    self.store(like)?;
-                    self.stores.make(kind)?;
+                StoreKind::Part(one_in) => self.make_part(kind, StoreKind::Source, one_in)?,
+                StoreKind::TargetPart(one_in) => {
+                    self.make_part(kind, self.merge_target(), one_in)?
                 }
                 _ => self.stores.make(kind)?,
             }
@@ -188,12 +187,46 @@ impl Bench<'_> {
         Ok(self.stores.path(kind))
     }
 
-    fn make(&self, kind: StoreKind) -> BenchResult<Sample> {
-        if kind == StoreKind::Empty {
-            self.store(StoreKind::Source)?;
-        } else if kind == StoreKind::SmallEmpty {
-            self.store(StoreKind::Small)?;
+    fn require_origin(&self, kind: StoreKind) -> BenchResult<()> {
+        let origin = match kind {
+            StoreKind::Empty | StoreKind::Part(_) => StoreKind::Source,
+            StoreKind::SmallEmpty => StoreKind::Small,
+            StoreKind::PartEmpty(one_in) => StoreKind::Part(one_in),
+            StoreKind::TargetPart(_) => self.merge_target(),
+            _ => return Ok(()),
+        };
+        self.store(origin).map(drop)
+    }
+
+    /// What the source is merged into.
+    fn merge_target(&self) -> StoreKind {
+        match self.parameters.subject {
+            Subject::Made { .. } => StoreKind::Twin,
+            Subject::Given { .. } => StoreKind::DialTone,
         }
+    }
+
+    /// Makes a smaller store out of another one: some mailboxes are copied into a store that has none. Copying those mailboxes out of the
+    /// large store would not do: a cold file is read ahead, much of it for nothing. Mailboxes are chosen by the sizes that they have in the source.
+    fn make_part(&self, kind: StoreKind, of: StoreKind, one_in: usize) -> BenchResult<()> {
+        let of = self.store(of)?;
+        let mailboxes =
+            Store::open(&**self.volume, &self.store(StoreKind::Source)?)?.view().mailboxes()?;
+        let there = Store::open(&**self.volume, &of)?.view().mailboxes()?;
+        let is_there = |guid| there.iter().any(|mailbox| mailbox.profile.guid == guid);
+        let chosen = one_in_of(&mailboxes, one_in).into_iter().map(|mailbox| mailbox.profile.guid);
+        let mut options = Options::new(Mode::CopyOverlay, now().0);
+        options.mailboxes.only =
+            chosen.filter(|guid| is_there(*guid)).map(|guid| guid.to_string()).collect();
+        options.mailboxes.create_missing = true;
+        let path = self.stores.bare()?;
+        let run = RunOptions::new(*uuid::Uuid::new_v4().as_bytes());
+        recover(self.volume, &of, &path, &options, &run, &mut |_| {})?;
+        self.stores.adopt(&path, kind)
+    }
+
+    fn make(&self, kind: StoreKind) -> BenchResult<Sample> {
+        self.require_origin(kind)?;
         let (result, cost) = measure(|| self.stores.make(kind));
         result?;
         let bytes = pair_bytes(&self.stores.path(kind))?;
@@ -238,7 +271,6 @@ impl Bench<'_> {
             onto: if has_target { StoreKind::DialTone } else { StoreKind::Empty },
             is_merge: false,
             workers: self.parameters.workers,
-            one_in: 1,
         }
     }
 
@@ -271,19 +303,10 @@ impl Bench<'_> {
     /// A recovery into a target as it lies there, measured.
     fn job(&self, from: &Path, target: &Path, recovery: &Recovery) -> BenchResult<Sample> {
         let mailboxes = Store::open(&**self.volume, from)?.view().mailboxes()?;
-        let charged = |mailboxes: &[&Mailbox]| -> u64 {
-            mailboxes.iter().map(|mailbox| u64::try_from(mailbox.bytes).unwrap_or(0)).sum()
-        };
-        let chosen = one_in(&mailboxes, recovery.one_in);
-        let all_bytes = charged(&mailboxes.iter().collect::<Vec<_>>());
-        let charged_bytes = charged(&chosen);
+        let charged_bytes =
+            mailboxes.iter().map(|mailbox| u64::try_from(mailbox.bytes).unwrap_or(0)).sum();
         let mode = if recovery.is_merge { Mode::Merge } else { Mode::CopyOverlay };
-        let mut options = Options::new(mode, now().0);
-        // Distinguished names may be missing and names may be doubled; GUIDs are neither.
-        if recovery.one_in > 1 {
-            options.mailboxes.only =
-                chosen.iter().map(|mailbox| mailbox.profile.guid.to_string()).collect();
-        }
+        let options = Options::new(mode, now().0);
         let mut run = RunOptions::new(*uuid::Uuid::new_v4().as_bytes());
         run.workers = recovery.workers;
         run.memory_bytes = self.parameters.memory_bytes;
@@ -301,8 +324,7 @@ impl Bench<'_> {
         job.growth = pair_bytes(target)?.beyond(before);
         job.source_charged_bytes = charged_bytes;
         job.timeline = Some(timeline);
-        let share = if all_bytes == 0 { 1.0 } else { charged_bytes as f64 / all_bytes as f64 };
-        let bytes = (source.total() as f64 * share) as u64;
+        let bytes = source.total();
         Ok(Sample { cost, bytes, source, job: Some(job), ..empty_sample() })
     }
 
@@ -365,7 +387,7 @@ fn empty_sample() -> Sample {
 }
 
 /// One in so many mailboxes, of all sizes alike; at least one.
-fn one_in(mailboxes: &[Mailbox], one_in: usize) -> Vec<&Mailbox> {
+fn one_in_of(mailboxes: &[Mailbox], one_in: usize) -> Vec<&Mailbox> {
     let mut sorted: Vec<&Mailbox> = mailboxes.iter().collect();
     sorted.sort_by_key(|mailbox| (std::cmp::Reverse(mailbox.bytes), mailbox.profile.guid));
     let first = (one_in / 2).min(sorted.len().saturating_sub(1));

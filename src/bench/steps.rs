@@ -19,19 +19,28 @@ pub enum StoreKind {
     SmallEmpty,
     /// What the first copy made.
     Recovered,
+    /// A store that has one in so many mailboxes of the source, and nothing else.
+    Part(usize),
+    /// An empty store with those mailboxes.
+    PartEmpty(usize),
+    /// A store that has these mailboxes of the target of a merge, and nothing else.
+    TargetPart(usize),
 }
 
 impl StoreKind {
     /// The name of its folder.
-    pub fn name(self) -> &'static str {
+    pub fn name(self) -> String {
         match self {
-            Self::Source => "source",
-            Self::Empty => "empty",
-            Self::Twin => "twin",
-            Self::DialTone => "dialtone",
-            Self::Small => "small",
-            Self::SmallEmpty => "small-empty",
-            Self::Recovered => "recovered",
+            Self::Source => "source".to_owned(),
+            Self::Empty => "empty".to_owned(),
+            Self::Twin => "twin".to_owned(),
+            Self::DialTone => "dialtone".to_owned(),
+            Self::Small => "small".to_owned(),
+            Self::SmallEmpty => "small-empty".to_owned(),
+            Self::Recovered => "recovered".to_owned(),
+            Self::Part(one_in) => format!("part-{one_in}"),
+            Self::PartEmpty(one_in) => format!("part-{one_in}-empty"),
+            Self::TargetPart(one_in) => format!("target-part-{one_in}"),
         }
     }
 }
@@ -47,8 +56,6 @@ pub struct Recovery {
     pub is_merge: bool,
     /// Threads.
     pub workers: usize,
-    /// One in so many mailboxes takes part.
-    pub one_in: usize,
 }
 
 /// What is done.
@@ -152,7 +159,7 @@ impl List<'_> {
     }
 
     fn recovery(&self, from: StoreKind, onto: StoreKind, is_merge: bool) -> Recovery {
-        Recovery { from, onto, is_merge, workers: self.parameters.workers, one_in: 1 }
+        Recovery { from, onto, is_merge, workers: self.parameters.workers }
     }
 
     fn made(mut self) -> Vec<Step> {
@@ -163,7 +170,7 @@ impl List<'_> {
         self.make(Twin, "make its twin, which has 90 % of its items");
         let merge = self.recovery(Source, Twin, true);
         self.add(MERGE, "merge into the twin", Work::Recover(merge));
-        self.merge_parts(merge);
+        self.merge_parts();
         self.make(DialTone, "make the dial-tone store, with 5 % of new mail");
         let merge = self.recovery(DialTone, Source, true);
         self.add(
@@ -199,7 +206,7 @@ impl List<'_> {
         if has_target {
             let merge = self.recovery(Source, DialTone, true);
             self.add(MERGE, "merge into the target", Work::Recover(merge));
-            self.merge_parts(merge);
+            self.merge_parts();
             let merge = self.recovery(DialTone, Source, true);
             self.add(SWAP_MERGE, "swapped: merge the target into the source", Work::Recover(merge));
             self.add(EXCHANGE, "exchange the two pairs of files", Work::Exchange);
@@ -208,11 +215,12 @@ impl List<'_> {
     }
 
     /// Merges of a part of the mailboxes: what tells the cost of writing among items that are there from all others.
-    fn merge_parts(&mut self, merge: Recovery) {
+    fn merge_parts(&mut self) {
         for one_in in MERGE_PARTS {
             let title = format!("merge one in {one_in} mailboxes");
-            let work = Work::Recover(Recovery { one_in, ..merge });
-            self.add(&format!("{MERGE_PART}{one_in}"), &title, work);
+            let (from, onto) = (StoreKind::Part(one_in), StoreKind::TargetPart(one_in));
+            let merge = self.recovery(from, onto, true);
+            self.add(&format!("{MERGE_PART}{one_in}"), &title, Work::Recover(merge));
         }
     }
 
@@ -228,11 +236,9 @@ impl List<'_> {
         self.add(CHECK, "check: every rule", Work::Check);
         for one_in in PARTS {
             let title = format!("copy one in {one_in} mailboxes");
-            self.add(
-                &format!("{PART}{one_in}"),
-                &title,
-                Work::Recover(Recovery { one_in, ..copy }),
-            );
+            let (from, onto) = (StoreKind::Part(one_in), StoreKind::PartEmpty(one_in));
+            let part = self.recovery(from, onto, false);
+            self.add(&format!("{PART}{one_in}"), &title, Work::Recover(part));
         }
         for workers in 1..self.parameters.workers {
             let title = format!("copy all mailboxes, workers: {workers}");

@@ -78,6 +78,9 @@ impl<'s> Stores<'s> {
         match (&self.parameters.subject, kind) {
             (_, StoreKind::Empty) => self.create_like(StoreKind::Source, &path)?,
             (_, StoreKind::SmallEmpty) => self.create_like(StoreKind::Small, &path)?,
+            (_, StoreKind::PartEmpty(one_in)) => {
+                self.create_like(StoreKind::Part(one_in), &path)?
+            }
             (Subject::Given { from, .. }, StoreKind::Source) => {
                 copy_pair(Path::new(&from.path), &path)?
             }
@@ -96,6 +99,14 @@ impl<'s> Stores<'s> {
             }
         }
         self.adopt(&path, kind)
+    }
+
+    /// A store without a mailbox, in a scratch folder.
+    pub fn bare(&self) -> BenchResult<PathBuf> {
+        let path = self.scratch("making")?;
+        let identity = StoreIdentity::from_seed(0xd1a2);
+        StoreWriter::create(self.volume.clone(), &path, &identity)?.close()?;
+        Ok(path)
     }
 
     fn create_like(&self, like: StoreKind, path: &Path) -> BenchResult<()> {
