@@ -124,13 +124,13 @@ fn is_empty(dir: &Path) -> BenchResult<bool> {
     Ok(entries.flatten().all(is_draft))
 }
 
-/// The source, its twin, a target, what the first copy made, and the smaller ones.
+/// The source, its twin, a target, what the first copy made, the small ones, and the parts.
 fn require_space(volume: &dyn Volume, dir: &Path, parameters: &Parameters) -> BenchResult<()> {
     let need_bytes = match &parameters.subject {
-        Subject::Made { size_bytes, .. } => size_bytes.saturating_mul(5),
+        Subject::Made { size_bytes, .. } => size_bytes.saturating_mul(7),
         Subject::Given { from, to } => {
             let to = to.as_ref().map_or(0, |to| to.bytes.total());
-            from.bytes.total().saturating_add(to).saturating_mul(4)
+            from.bytes.total().saturating_add(to).saturating_mul(5)
         }
     };
     match volume.free_bytes(dir)? {

@@ -40,7 +40,7 @@ pub struct Options {
     /// The target that belongs to it; without it, an empty store with its mailboxes
     #[arg(long, value_name = "DST.edb", requires = "from")]
     to: Option<PathBuf>,
-    /// Size of the store to make; about five times as much is needed on the disk [default: 1GB, quick: 320MB]
+    /// Size of the store to make; about seven times as much is needed on the disk [default: 1GB, quick: 320MB]
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     size: Option<u64>,
     /// Mailboxes of the store to make [default: 200, quick: 80]
