@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use crate::bench::BenchError;
 use crate::ese::EseError;
 use crate::ese::error::Refusal;
 use crate::io::IoError;
@@ -57,6 +58,12 @@ pub enum Failure {
     /// Mail files.
     #[error(transparent)]
     Mail(#[from] crate::mail::MailError),
+    /// A measurement or a prediction.
+    #[error(transparent)]
+    Bench(#[from] BenchError),
+    /// What was measured is not correct.
+    #[error("what was measured is not correct; see the report")]
+    BenchWrong,
     /// Standard output.
     #[error("standard output failed: {0}")]
     Output(#[from] io::Error),
@@ -95,7 +102,8 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Ese(error) => judge(error).0,
-            Self::Mail(_) | Self::Output(_) | Self::Findings(_) => Exit::Failed,
+            Self::Bench(error) => judge_bench(error).0,
+            Self::BenchWrong | Self::Mail(_) | Self::Output(_) | Self::Findings(_) => Exit::Failed,
             Self::MailboxesFailed(_) => Exit::SomeFailed,
             Self::Suspended(_) => Exit::Suspended,
             Self::NeedsApproval => Exit::NeedsApproval,
@@ -107,6 +115,8 @@ impl Failure {
     pub fn error_code(&self) -> &'static str {
         match self {
             Self::Ese(error) => judge(error).1,
+            Self::Bench(error) => judge_bench(error).1,
+            Self::BenchWrong => "E_FINDINGS",
             Self::Mail(_) => "E_MAIL",
             Self::Output(_) => "E_OUTPUT",
             Self::Findings(_) => "E_FINDINGS",
@@ -115,6 +125,20 @@ impl Failure {
             Self::NeedsApproval => "E_NEEDS_APPROVAL",
             Self::SumsDiffer => "E_INTERNAL",
         }
+    }
+}
+
+fn judge_bench(error: &BenchError) -> (Exit, &'static str) {
+    match error {
+        BenchError::Ese(error) => judge(error),
+        BenchError::Io(error) => judge_io(error),
+        BenchError::OtherParameters { .. } | BenchError::Foreign(_) => {
+            (Exit::State, "E_BENCH_STATE")
+        }
+        BenchError::Damaged { .. } => (Exit::Failed, "E_CORRUPT"),
+        BenchError::Space { .. } => (Exit::Failed, "E_SPACE"),
+        BenchError::NoProfile(_) => (Exit::NotFound, "E_NO_PROFILE"),
+        BenchError::NoAnswer(_) => (Exit::Failed, "E_NO_ANSWER"),
     }
 }
 

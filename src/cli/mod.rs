@@ -9,12 +9,15 @@
 //! | `info`, `dump`, `check` | commands for any ESE database, one file each |
 //! | `demo` | the story of a recovery |
 //! | `create`, `synth`, `import`, `export`, `ls`, `show`, `recover` | commands for mailbox stores |
+//! | `bench`, `estimate` | the restore window, measured and predicted |
 //! | `recover_progress`, `recover_report` | what a recovery tells while it runs, and in the end |
 
+mod bench;
 mod check;
 mod create;
 mod demo;
 mod dump;
+mod estimate;
 mod exit;
 mod export;
 mod import;
@@ -74,6 +77,10 @@ enum Command {
     Synth(synth::Options),
     /// Recover mailboxes from one store into another
     Recover(Box<recover::Arguments>),
+    /// Measure the restore window of this machine, and record its profile
+    Bench(Box<bench::Options>),
+    /// Predict how long a recovery takes and what it adds, from the profile
+    Estimate(Box<estimate::Options>),
 }
 
 impl Command {
@@ -90,6 +97,8 @@ impl Command {
             Self::Export(_) => "export",
             Self::Synth(_) => "synth",
             Self::Recover(_) => "recover",
+            Self::Bench(_) => "bench",
+            Self::Estimate(_) => "estimate",
         }
     }
 
@@ -106,6 +115,8 @@ impl Command {
             Self::Export(options) => export::run(options, output),
             Self::Synth(options) => synth::run(options, output),
             Self::Recover(arguments) => recover::run(arguments, output),
+            Self::Bench(options) => bench::run(options, output),
+            Self::Estimate(options) => estimate::run(options, output),
         }
     }
 }

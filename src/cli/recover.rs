@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::{Value as Json, json};
 
+use super::estimate::tell_dry_run;
 use super::exit::Failure;
 use super::output::{Output, Warning};
 use super::recover_progress::{JobFolder, Teller};
@@ -284,7 +285,8 @@ impl Arguments {
     }
 }
 
-fn now() -> FileTime {
+/// The time.
+pub fn now() -> FileTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seconds = since.map_or(0, |since| since.as_secs());
     FileTime::from_unix_seconds(i64::try_from(seconds).unwrap_or(i64::MAX))
@@ -333,6 +335,9 @@ pub fn run(arguments: &Arguments, output: &mut Output) -> Result<(), Failure> {
         tell_total(&report, &run, output)?;
     } else {
         print_report(&report, &run, output)?;
+    }
+    if run.dry_run {
+        tell_dry_run(&report, &arguments.from, output)?;
     }
     judge(&report, arguments.accept_loss)
 }
