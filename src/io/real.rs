@@ -141,6 +141,42 @@ impl Storage for RealStorage {
         self.file.write_all_at(bytes, offset_bytes).map_err(|source| self.failed("write", source))
     }
 
+    fn file(&self) -> Option<&File> {
+        Some(&self.file)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn copy_from(
+        &self,
+        from: &dyn Storage,
+        mut from_bytes: u64,
+        mut offset_bytes: u64,
+        len_bytes: u64,
+    ) -> IoResult<bool> {
+        let Some(from) = from.file() else { return Ok(false) };
+        let mut left = len_bytes;
+        while left > 0 {
+            let ask = usize::try_from(left).unwrap_or(usize::MAX);
+            let copied = rustix::fs::copy_file_range(
+                from,
+                Some(&mut from_bytes),
+                &self.file,
+                Some(&mut offset_bytes),
+                ask,
+            );
+            match copied {
+                // The caller writes all of it then, which does no harm to what is there already.
+                Ok(0) | Err(Errno::XDEV | Errno::NOSYS | Errno::OPNOTSUPP | Errno::INVAL) => {
+                    return Ok(false);
+                }
+                Ok(copied) => left = left.saturating_sub(copied as u64),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(self.failed("copy", io::Error::from(error))),
+            }
+        }
+        Ok(true)
+    }
+
     fn set_len(&self, len_bytes: u64) -> IoResult<()> {
         self.file.set_len(len_bytes).map_err(|source| self.failed("set length", source))
     }

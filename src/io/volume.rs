@@ -47,6 +47,26 @@ pub trait Storage: Send + Sync + Debug {
     /// `Os`; any part of the bytes may then have been written. The caller must not go on writing.
     fn write_all_at(&self, bytes: &[u8], offset_bytes: u64) -> IoResult<()>;
 
+    /// Has the system copy `len_bytes` bytes from `from_bytes` on in another file to `offset_bytes` in this one, if it can do that
+    /// without this program touching them; false, and nothing written, if it cannot. Counts as a write.
+    ///
+    /// # Errors
+    /// As [`write_all_at`](Self::write_all_at).
+    fn copy_from(
+        &self,
+        _from: &dyn Storage,
+        _from_bytes: u64,
+        _offset_bytes: u64,
+        _len_bytes: u64,
+    ) -> IoResult<bool> {
+        Ok(false)
+    }
+
+    /// The open file, where there is one.
+    fn file(&self) -> Option<&std::fs::File> {
+        None
+    }
+
     /// Cuts the file, or extends it with zeros, to exactly `len_bytes`.
     ///
     /// # Errors

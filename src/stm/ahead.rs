@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::read::checksums_of;
+use super::read::{StreamPart, checksums_of};
 use super::{OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, StmFile};
 use crate::ese::error::{EseError, EseResult};
 use crate::io::Storage;
@@ -49,6 +49,31 @@ impl AheadStream<'_> {
             }
             bytes = later;
         }
+        Ok(())
+    }
+
+    /// Adds pages of another file's stream. Where they fill pages of this one as they are, the system may copy them from file to file.
+    ///
+    /// # Errors
+    /// As [`Self::push`].
+    pub fn push_pages(&mut self, from: &Arc<dyn Storage>, part: StreamPart<'_>) -> EseResult<()> {
+        let fills = |piece: &&Run| {
+            let is_end = self.left_bytes == part.len_bytes as u64 && part.is_padded();
+            self.filled == 0
+                && piece.count() as usize * PAGE_BYTES == part.pages.len()
+                && (part.len_bytes == part.pages.len() || is_end)
+        };
+        let Some(piece) = self.pieces.as_slice().first().filter(fills).copied() else {
+            return self.push(part.bytes());
+        };
+        let Some(left) = self.left_bytes.checked_sub(part.len_bytes as u64) else {
+            return self.push(part.bytes());
+        };
+        self.left_bytes = left;
+        self.pieces.next();
+        let checksums = checksums_of(piece, part.pages);
+        self.writer.file.write_copy(piece, part.pages, from, part.offset_bytes)?;
+        self.rows.push(OwnerRow { run: piece, owner: self.owner.clone(), checksums });
         Ok(())
     }
 

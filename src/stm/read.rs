@@ -20,6 +20,29 @@ pub struct StreamReader<'s, P: Pages + ?Sized> {
     fields: FieldReader<'s, P>,
 }
 
+/// Pages of a stream, verified.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamPart<'b> {
+    /// Whole pages.
+    pub pages: &'b [u8],
+    /// How many of their bytes are the stream's; less than all only at its end.
+    pub len_bytes: usize,
+    /// Where they stand in the file, in bytes.
+    pub offset_bytes: u64,
+}
+
+impl<'b> StreamPart<'b> {
+    /// The bytes that are the stream's.
+    pub fn bytes(&self) -> &'b [u8] {
+        self.pages.get(..self.len_bytes).unwrap_or_default()
+    }
+
+    /// Whether nothing but zeros follows the stream on its last page.
+    pub fn is_padded(&self) -> bool {
+        self.pages.get(self.len_bytes..).unwrap_or_default().iter().all(|byte| *byte == 0)
+    }
+}
+
 impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
     /// A reader of the streams in `file`, whose owners stand in the tables of `pages`.
     pub fn new(pages: &'s P, tables: &'s StmTables, file: &'s StmFile) -> Self {
@@ -39,6 +62,19 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
         owner: &Owner,
         sink: &mut dyn FnMut(&[u8]) -> EseResult<()>,
     ) -> EseResult<()> {
+        self.read_pages(info, owner, &mut |part| sink(part.bytes()))
+    }
+
+    /// The same page by page, for whoever copies pages.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_pages(
+        &mut self,
+        info: &SlvInfo,
+        owner: &Owner,
+        sink: &mut dyn FnMut(StreamPart<'_>) -> EseResult<()>,
+    ) -> EseResult<()> {
         // Most streams are short: a buffer for the longest piece would cost more than reading them.
         let pages = info.runs().iter().map(|run| run.count().min(OWNER_ROW_PAGES)).max();
         let mut buffer = vec![0; pages.unwrap_or(0) as usize * PAGE_BYTES];
@@ -50,7 +86,8 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
                 self.read_piece(piece, owner, bytes)?;
                 let wanted = left_bytes.min(pages as u64);
                 left_bytes -= wanted;
-                sink(bytes.get(..wanted as usize).unwrap_or_default())?;
+                let offset_bytes = piece.first().offset_bytes();
+                sink(StreamPart { pages: bytes, len_bytes: wanted as usize, offset_bytes })?;
             }
         }
         Ok(())

@@ -189,7 +189,8 @@ impl<'t> ParcelBuilder<'t> {
                 EseError::refused(Refusal::BadRequest, reason)
             })?;
         let mut copy = self.given.ahead.start(&place, to);
-        source.streams().read(stream, from, &mut |part| copy.push(part))?;
+        let file = source.stm.storage();
+        source.streams().read_pages(stream, from, &mut |part| copy.push_pages(file, part))?;
         self.owners.extend(copy.finish()?);
         self.streams.push(place.clone());
         Ok(place)
