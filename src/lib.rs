@@ -5,7 +5,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | `cli` | the command line: arguments, terminal output, JSON lines |
-//! | [`bench`] | the restore window: measured, reported, and predicted from a profile of the machine |
+//! | [`mod@bench`] | the restore window: measured, reported, and predicted from a profile of the machine |
 //! | [`recover`] | the engine: mailboxes, folders and items matched, written by several workers, verified, reported |
 //! | [`synth`] | stores of any size from a seed |
 //! | [`mail`] | EML, mbox and Maildir in and out of stores; what is promoted from a mail; mail in the form of MAPI |

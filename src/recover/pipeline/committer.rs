@@ -93,6 +93,8 @@ struct Batch {
     bytes: u64,
     /// How many of them nobody has synced.
     unsynced_bytes: u64,
+    /// Bytes of changed pages in memory.
+    changed_bytes: u64,
 }
 
 impl<'c> Committer<'c> {
@@ -194,7 +196,9 @@ impl<'c> Committer<'c> {
         let has_work = self.batch.pieces > 0
             || !self.waiting.is_empty()
             || self.open.values().any(|open| open.pieces_left == 0);
-        let is_full = self.batch.bytes >= self.job.run.commit_bytes;
+        // Changed pages stay in memory until the commit, and mails of a few bytes change many.
+        let is_full = self.batch.bytes >= self.job.run.commit_bytes
+            || self.batch.changed_bytes >= self.job.run.memory_bytes / 4;
         let is_last = is_quiet && self.is_all_built();
         has_work && (is_full || is_last || self.last_commit.elapsed() >= COMMIT_SECONDS)
     }
@@ -270,7 +274,10 @@ impl<'c> Committer<'c> {
         let operations = piece.operations.into_iter();
         self.batch.operations.extend(operations.map(|operation| (number, operation)));
         self.batch.pieces += 1;
-        self.shared.target().splice_rows(piece.parcel, &mut self.batch.entries)?;
+        let mut target = self.shared.target();
+        target.splice_rows(piece.parcel, &mut self.batch.entries)?;
+        self.batch.changed_bytes = target.dirty_bytes() as u64;
+        drop(target);
         self.shared.let_others_in();
         Ok(())
     }

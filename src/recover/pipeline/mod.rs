@@ -72,11 +72,12 @@ pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResul
 }
 
 /// Messages that may wait for the committer. While it commits, workers should not have to wait; but what they have built takes memory,
-/// a megabyte or two for the largest pieces.
+/// a megabyte or two for pieces of many small items: an eighth of the budget.
 fn room(job: &Job<'_>) -> usize {
-    const PIECE_BYTES: u64 = 4 << 20;
-    let within_budget = usize::try_from(job.run.memory_bytes / PIECE_BYTES).unwrap_or(usize::MAX);
-    within_budget.clamp(2 * job.run.workers + 2, 256)
+    const PIECE_BYTES: u64 = 2 << 20;
+    let share_bytes = job.run.memory_bytes / 8;
+    let within_share = usize::try_from(share_bytes / PIECE_BYTES).unwrap_or(usize::MAX);
+    within_share.clamp(2 * job.run.workers + 2, 256)
 }
 
 /// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.
