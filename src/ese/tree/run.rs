@@ -69,6 +69,20 @@ impl Run {
         &self.tree
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn held_bytes(&self) -> usize {
+        match &self.form {
+            RunForm::Entries(entries) => {
+                entries.iter().map(|entry| entry.key.len() + entry.data.len()).sum()
+            }
+            RunForm::Pages(pages) => {
+                let of_page = std::mem::size_of::<Pgno>() + std::mem::size_of::<Vec<u8>>();
+                let separators = pages.separators.iter().map(Vec::len).sum::<usize>();
+                pages.first.len() + pages.last.len() + pages.numbers.len() * of_page + separators
+            }
+        }
+    }
+
     /// Pages that it takes; 0 when it is a list of entries.
     pub fn page_count(&self) -> usize {
         match &self.form {

@@ -161,6 +161,7 @@ impl<'c> Committer<'c> {
                 self.open.insert(number, open);
             }
             Message::Built(piece) => {
+                self.shared.room.give_back(piece.held_bytes);
                 let items = (piece.written.len() + piece.bad.len()) as u64;
                 watch(Progress::Items { items, bytes: piece.bytes });
                 // Pages of its own, and what of it stays in memory.
@@ -222,6 +223,7 @@ impl<'c> Committer<'c> {
         let settled = started.elapsed();
         let shared = self.shared;
         let batch = std::mem::take(&mut self.batch);
+        shared.set_committing(true);
         let mut target = shared.target();
         for (number, operation) in batch.operations {
             let written = self.operate(&mut target, operation)?;
@@ -232,6 +234,7 @@ impl<'c> Committer<'c> {
         let done = self.note_progress(&mut target)?;
         shared.commit(&mut target)?;
         drop(target);
+        shared.set_committing(false);
         shared.claims().going.clear();
         let pieces = batch.pieces;
         tracing::debug!(pieces, ?settled, committed = ?started.elapsed(), "a batch is in");

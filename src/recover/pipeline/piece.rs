@@ -66,6 +66,8 @@ pub struct Piece {
     pub promised: Vec<InstanceId>,
     /// Bytes of content.
     pub bytes: u64,
+    /// Bytes of memory that it takes, about.
+    pub held_bytes: u64,
 }
 
 /// One item that can be read.
@@ -273,9 +275,12 @@ impl<'p> Reading<'p> {
             let from = readable.write.source;
             builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
         }
+        let parcel = builder.finish(&mut supply)?;
+        let rest_bytes = std::mem::size_of_val(&*written) + std::mem::size_of_val(&*operations);
         Ok(Piece {
             number: self.planned.number,
-            parcel: builder.finish(&mut supply)?,
+            held_bytes: (parcel.held_bytes() + rest_bytes) as u64,
+            parcel,
             operations,
             written,
             bad: self.bad,

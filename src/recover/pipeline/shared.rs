@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use super::pool::PagePool;
+use super::room::Room;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
 use crate::ese::tree::{Extent, PageSupply};
@@ -45,6 +46,9 @@ pub struct Shared {
     /// Threads that wait for the writer.
     waiting: AtomicUsize,
     is_ending: AtomicBool,
+    is_committing: AtomicBool,
+    /// Memory for pieces that are built and not linked in: an eighth of the budget.
+    pub room: Room,
     /// Mailboxes whose items are not all decided about yet.
     pub unplanned: AtomicUsize,
     /// How rows of the source fit into the target.
@@ -75,6 +79,8 @@ impl Shared {
             waiting: AtomicUsize::new(0),
             claims: Mutex::default(),
             is_ending: AtomicBool::new(false),
+            is_committing: AtomicBool::new(false),
+            room: Room::new(job.run.memory_bytes / 8),
             unplanned: AtomicUsize::new(mailboxes),
             maps,
             replicas,
@@ -114,6 +120,16 @@ impl Shared {
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
     pub fn committed(&self) -> RwLockReadGuard<'_, Arc<CommittedStore>> {
         self.committed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the writer is kept for a commit: what needs it has to wait.
+    pub fn is_committing(&self) -> bool {
+        self.is_committing.load(Ordering::Relaxed)
+    }
+
+    /// Says that the writer is kept for a commit, or is free again.
+    pub fn set_committing(&self, is_committing: bool) {
+        self.is_committing.store(is_committing, Ordering::Relaxed);
     }
 
     /// Commits, and lets everybody read this commit. They may read the one before until its pages are written over.

@@ -1,12 +1,12 @@
-//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. What is furthest on goes first, so that little is
-//! begun at a time.
+//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. What is begun is built first, so that little is begun
+//! at a time; verifying needs no writer, so it waits for the next commit, during which little else can be done.
 
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 
 use super::committer::Message;
 use super::piece;
@@ -26,6 +26,9 @@ const PIECE_BYTES: u64 = 16 << 20;
 /// Items in one piece, at most.
 const PIECE_ITEMS: usize = 2048;
 
+/// Mailboxes that may wait for being verified while there is something else to do.
+const VERIFIES_WAITING: usize = 256;
+
 /// A planned mailbox whose pieces are being built.
 #[derive(Debug)]
 pub struct Planned {
@@ -44,7 +47,7 @@ enum Task {
     Verify { number: usize, written: Vec<Written>, report: Box<MailboxReport> },
 }
 
-/// All work that waits, what is furthest on first.
+/// All work that waits.
 #[derive(Clone)]
 pub struct Tasks {
     verify: (Sender<Task>, Receiver<Task>),
@@ -76,28 +79,35 @@ impl Tasks {
     }
 
     /// The next piece of work; none when there will be no more.
-    fn next(&self, plans: &mut Receiver<Task>) -> Option<Task> {
+    fn next(&self, plans: &mut Receiver<Task>, is_committing: bool) -> Option<Task> {
         loop {
             if self.stop.1.try_recv().is_ok() {
                 return None;
             }
-            for queue in [&self.verify.1, &self.build.1] {
-                if let Ok(task) = queue.try_recv() {
-                    return Some(task);
-                }
-            }
-            match plans.try_recv() {
-                Ok(task) => return Some(task),
-                Err(TryRecvError::Disconnected) => *plans = never(),
-                Err(TryRecvError::Empty) => {}
+            let ready = self.ready(plans, is_committing);
+            if ready.is_some() {
+                return ready;
             }
             select! {
                 recv(self.verify.1) -> task => return task.ok(),
                 recv(self.build.1) -> task => return task.ok(),
-                recv(plans) -> task => if let Ok(task) = task { return Some(task) },
+                recv(plans) -> task => match task {
+                    Ok(task) => return Some(task),
+                    Err(_) => *plans = never(),
+                },
                 recv(self.stop.1) -> _ => return None,
             }
         }
+    }
+
+    fn ready(&self, plan: &Receiver<Task>, is_committing: bool) -> Option<Task> {
+        let (verify, build) = (&self.verify.1, &self.build.1);
+        let order = if is_committing || verify.len() > VERIFIES_WAITING {
+            [verify, build, plan]
+        } else {
+            [build, plan, verify]
+        };
+        order.into_iter().find_map(|queue| queue.try_recv().ok())
     }
 }
 
@@ -122,7 +132,7 @@ impl<'w> Worker<'w> {
     /// Works until there is nothing more to do.
     pub fn run(&self) {
         let mut plans = self.tasks.plan.clone();
-        while let Some(task) = self.tasks.next(&mut plans) {
+        while let Some(task) = self.tasks.next(&mut plans, self.shared.is_committing()) {
             if self.shared.is_ending() {
                 return;
             }
@@ -202,6 +212,9 @@ impl<'w> Worker<'w> {
 
     fn build(&self, planned: &Planned, range: Range<usize>) -> EseResult<Message> {
         let piece = piece::build(self.job, self.shared, planned, range)?;
+        if !self.shared.room.take(piece.held_bytes) {
+            return Err(super::shared::ended());
+        }
         Ok(Message::Built(Box::new(piece)))
     }
 

@@ -76,6 +76,14 @@ impl TableRun {
         self.rows.as_ref().map_or(0, Run::entry_count)
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn held_bytes(&self) -> usize {
+        const ENTRY_BYTES: usize = std::mem::size_of::<IndexEntry>() + 32;
+        let of_entry = |(key, data): &IndexEntry| key.len() + data.len() + ENTRY_BYTES;
+        let entries = self.entries.iter().flatten().map(of_entry).sum::<usize>();
+        entries + self.rows.iter().chain(&self.long_values).map(Run::held_bytes).sum::<usize>()
+    }
+
     /// Pages of rows and long values.
     pub fn page_count(&self) -> usize {
         self.rows.iter().chain(&self.long_values).map(Run::page_count).sum()

@@ -114,6 +114,11 @@ impl Parcel {
         self.items
     }
 
+    /// Bytes of memory that it takes, about: index entries, and the pages at the ends of its runs.
+    pub fn held_bytes(&self) -> usize {
+        self.runs.iter().map(TableRun::held_bytes).sum()
+    }
+
     /// Pages that it has written ahead.
     pub fn page_count(&self) -> usize {
         self.runs.iter().map(TableRun::page_count).sum()
