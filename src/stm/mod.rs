@@ -43,6 +43,7 @@ mod read;
 mod rows;
 mod run;
 mod space;
+mod stock;
 mod tables;
 mod write;
 
@@ -55,6 +56,7 @@ pub(crate) use read::{first_bad_of, first_bad_page};
 pub use rows::{Cell, Draft, Fields, NamedTable, column_of, prefix_end};
 pub use run::{Run, SlvInfo, StmPgno};
 pub use space::SpaceMap;
+pub use stock::{StreamNeed, StreamStock};
 pub(crate) use tables::CHECKSUM_BYTES;
 pub use tables::{Owner, OwnerRow, StmTables, owner_table, read_owner_row, space_table};
 pub use write::StmWriter;

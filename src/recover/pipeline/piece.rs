@@ -1,6 +1,6 @@
 //! A piece: some items of one mailbox and the contents they need, built into pages of the target.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::shared::{Claim, Shared};
@@ -359,7 +359,7 @@ impl<'p> Reading<'p> {
         let mut claims = shared.claims();
         self.leave_to_others(&claims.copies);
         let wish = self.wish()?;
-        let given = shared.target().reserve(&wish)?;
+        let given = shared.reserve(&wish)?;
         let mut next = given.first_id();
         for copy in &mut self.copies {
             // Rows come inside out: the content's own is the last of its rows.
@@ -415,14 +415,16 @@ impl<'p> Reading<'p> {
             }
             wish.streams.extend(&copy.sum.streams);
         }
+        let mut inserts = BTreeMap::new();
         for readable in &self.items {
             if let WriteKind::Insert { keep_id } = readable.write.kind {
                 wish.items += 1;
                 wish.ids += u64::from(!keep_id);
                 wish.long_values[2] = wish.long_values[2].saturating_add(SPARE_VALUES);
-                *wish.articles.entry(self.place_of(readable.write)?).or_default() += 1;
+                *inserts.entry(self.place_of(readable.write)?).or_default() += 1;
             }
         }
+        wish.articles = self.planned.take_articles(&inserts)?;
         Ok(wish)
     }
 }

@@ -12,7 +12,10 @@ use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
 use crate::recover::place::Replicas;
-use crate::store::{AheadFiles, CommittedStore, ParcelMaps, ParcelTarget, StoreWriter};
+use crate::store::{
+    AheadFiles, CommittedStore, ParcelMaps, ParcelStock, ParcelTarget, ParcelWish, Reservation,
+    StoreWriter,
+};
 
 /// A source content that several items hold, and its copy.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +45,7 @@ pub struct Shared {
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
     pool: Mutex<PagePool>,
+    stock: Mutex<ParcelStock>,
     files: AheadFiles,
     /// Threads that wait for the writer.
     waiting: AtomicUsize,
@@ -74,6 +78,7 @@ impl Shared {
             committed: RwLock::new(Arc::new(target.committed()?)),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
+            stock: Mutex::new(target.parcel_stock()),
             files: target.ahead_files(),
             target: Mutex::new(target),
             waiting: AtomicUsize::new(0),
@@ -106,9 +111,32 @@ impl Shared {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes pages in stock for what workers will write while the writer is busy.
-    pub fn stock_up(&self) -> EseResult<()> {
+    /// Taken before the writer where both are needed.
+    fn stock(&self) -> MutexGuard<'_, ParcelStock> {
+        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reserves what a parcel needs, from the stock if that has it.
+    pub fn reserve(&self, wish: &ParcelWish) -> EseResult<Reservation> {
+        let mut stock = self.stock();
+        if let Some(given) = stock.take(wish) {
+            return Ok(given);
+        }
         let mut target = self.target();
+        target.fill_stock(&mut stock, wish)?;
+        match stock.take(wish) {
+            Some(given) => Ok(given),
+            // Free pages lie too scattered for a long stream: only the writer can place it.
+            None => target.reserve(wish),
+        }
+    }
+
+    /// Takes in stock what workers will need while the writer is busy.
+    pub fn stock_up(&self) -> EseResult<()> {
+        let mut stock = self.stock();
+        let mut target = self.target();
+        target.fill_stock(&mut stock, &ParcelWish::default())?;
+        stock.end_batch();
         self.pool().fill(&mut |fdp, want| target.lend_pages(fdp, want))
     }
 
@@ -166,6 +194,8 @@ impl Shared {
         for (fdp, extent) in pool.empty() {
             target.take_back(fdp, extent)?;
         }
+        let mut stock = self.stock.into_inner().unwrap_or_else(PoisonError::into_inner);
+        target.take_back_stock(&mut stock)?;
         Ok(target)
     }
 }

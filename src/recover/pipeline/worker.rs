@@ -1,9 +1,10 @@
-//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. What is begun is built first, so that little is begun
-//! at a time; verifying needs no writer, so it waits for the next commit, during which little else can be done.
+//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. So that it is never without work while the writer
+//! commits, some pieces are planned ahead, and verifying, which needs no writer, waits for the next commit.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
@@ -16,10 +17,11 @@ use crate::ese::txn::RecentPages;
 use crate::mapi::FolderId;
 use crate::recover::job::Job;
 use crate::recover::place::make_folders;
-use crate::recover::plan::{MailboxPair, MailboxPlan};
+use crate::recover::plan::{MailboxPair, MailboxPlan, WriteKind};
 use crate::recover::planner::plan_mailbox;
 use crate::recover::report::MailboxReport;
 use crate::recover::verify::{Written, verify_mailbox};
+use crate::store::Articles;
 
 /// Bytes of content in one piece, at most, save for a single larger item.
 const PIECE_BYTES: u64 = 16 << 20;
@@ -28,6 +30,9 @@ const PIECE_ITEMS: usize = 2048;
 
 /// Mailboxes that may wait for being verified while there is something else to do.
 const VERIFIES_WAITING: usize = 256;
+
+/// Pieces that are planned ahead: making folders needs the writer, building does not.
+const BUILDS_AHEAD: usize = 64;
 
 /// A planned mailbox whose pieces are being built.
 #[derive(Debug)]
@@ -38,6 +43,30 @@ pub struct Planned {
     pub plan: MailboxPlan,
     /// Where the items of each folder of the plan go.
     pub places: Vec<Option<FolderId>>,
+    /// Article numbers that are left for the items of each folder.
+    articles: Mutex<BTreeMap<FolderId, Articles>>,
+}
+
+impl Planned {
+    /// Article numbers for so many items of each folder.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] for a folder that the plan does not insert into.
+    pub fn take_articles(
+        &self,
+        counts: &BTreeMap<FolderId, i32>,
+    ) -> EseResult<BTreeMap<FolderId, Articles>> {
+        let mut left = self.articles.lock().unwrap_or_else(PoisonError::into_inner);
+        let take = |(folder, count): (&FolderId, &i32)| {
+            let none =
+                || EseError::corrupt_bytes(format!("folder {folder} has no article numbers"));
+            let articles = left.get_mut(folder).ok_or_else(none)?;
+            let taken = *articles;
+            articles.first = articles.first.saturating_add(*count);
+            Ok((*folder, taken))
+        };
+        counts.iter().map(take).collect()
+    }
 }
 
 /// Work.
@@ -104,6 +133,8 @@ impl Tasks {
         let (verify, build) = (&self.verify.1, &self.build.1);
         let order = if is_committing || verify.len() > VERIFIES_WAITING {
             [verify, build, plan]
+        } else if build.len() < BUILDS_AHEAD {
+            [plan, build, verify]
         } else {
             [build, plan, verify]
         };
@@ -170,10 +201,13 @@ impl<'w> Worker<'w> {
         };
         let report = Box::new(MailboxReport::of_plan(&plan));
         let makes_folders = plan.side.folders_created > 0;
-        let places = if plan.writes.is_empty() && !makes_folders {
-            Vec::new()
+        let (places, articles) = if plan.writes.is_empty() && !makes_folders {
+            Default::default()
         } else {
-            make_folders(&mut self.shared.target(), &plan.folders)?
+            let mut target = self.shared.target();
+            let places = make_folders(&mut target, &plan.folders)?;
+            let articles = target.reserve_articles(inserts_of(&plan, &places))?;
+            (places, articles)
         };
         let items = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
         let ranges = self.cut(&plan)?;
@@ -183,7 +217,8 @@ impl<'w> Worker<'w> {
         if self.to_committer.send(message).is_err() {
             return Err(super::shared::ended());
         }
-        let planned = Arc::new(Planned { number, plan, places });
+        let articles = Mutex::new(articles);
+        let planned = Arc::new(Planned { number, plan, places, articles });
         for range in ranges {
             let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
         }
@@ -232,4 +267,17 @@ impl<'w> Worker<'w> {
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }
+}
+
+/// How many items each folder of the target gets.
+fn inserts_of(plan: &MailboxPlan, places: &[Option<FolderId>]) -> BTreeMap<FolderId, i32> {
+    let mut inserts = BTreeMap::new();
+    for write in &plan.writes {
+        let place = places.get(write.folder as usize).copied().flatten();
+        if let (WriteKind::Insert { .. }, Some(folder)) = (write.kind, place) {
+            let count: &mut i32 = inserts.entry(folder).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    inserts
 }

@@ -28,6 +28,27 @@ impl Lids {
     pub(super) fn new(next: u32, end: u32) -> Self {
         Self { next, end }
     }
+
+    /// How many there are.
+    pub fn left(&self) -> u32 {
+        self.end - self.next
+    }
+
+    /// Takes the first `count` away, or all when there are fewer.
+    pub fn split_off(&mut self, count: u32) -> Self {
+        let end = self.next.saturating_add(count).min(self.end);
+        let taken = Self { next: self.next, end };
+        self.next = end;
+        taken
+    }
+
+    /// Adds more; those that are left are dropped unless the new ones follow them.
+    pub fn add(&mut self, more: Self) {
+        if self.end != more.next {
+            self.next = more.next;
+        }
+        self.end = more.end;
+    }
 }
 
 impl LidSource for Lids {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Holders, Parcel, ParcelMaps, ParcelTarget, Reservation};
+use super::{Articles, Holders, Parcel, ParcelMaps, ParcelTarget, Reservation};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::column::Lid;
 use crate::ese::table::long_value::LvReader;
@@ -182,7 +182,7 @@ impl<'t> ParcelBuilder<'t> {
         from: &Owner,
         to: &Owner,
     ) -> EseResult<SlvInfo> {
-        let place = self.given.streams.next();
+        let place = self.given.streams.pop_front();
         let place =
             place.filter(|place| place.len_bytes() == stream.len_bytes()).ok_or_else(|| {
                 let reason = "a stream was not wished for, or has another length";
@@ -247,7 +247,7 @@ impl<'t> ParcelBuilder<'t> {
     }
 
     fn folder(&mut self, id: FolderId) -> EseResult<&mut FolderChange> {
-        let Some((root, article)) = self.given.folders.get(&id).copied() else {
+        let Some(Articles { root, first }) = self.given.folders.get(&id).copied() else {
             let reason = format!("nothing was reserved in folder {id}");
             return Err(EseError::refused(Refusal::BadRequest, reason));
         };
@@ -259,7 +259,7 @@ impl<'t> ParcelBuilder<'t> {
             deletions: 0,
             commit_time_max: Some(now),
             oldest_deleted: None,
-            next_article: article,
+            next_article: first,
             is_changed: false,
         }))
     }
