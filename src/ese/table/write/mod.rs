@@ -6,6 +6,7 @@
 mod columns;
 mod create;
 mod define;
+mod entries;
 mod load;
 mod long_value;
 mod patch;

@@ -24,9 +24,9 @@ use crate::store::write::flush::{FolderChange, ReferenceChange};
 pub struct ParcelBuilder<'t> {
     target: &'t ParcelTarget,
     given: Reservation,
-    contents: TableRunBuilder,
-    attachments: TableRunBuilder,
-    items: TableRunBuilder,
+    contents: TableRunBuilder<'t>,
+    attachments: TableRunBuilder<'t>,
+    items: TableRunBuilder<'t>,
     owners: Vec<OwnerRow>,
     streams: Vec<SlvInfo>,
     folders: BTreeMap<FolderId, FolderChange>,
@@ -43,7 +43,7 @@ impl<'t> ParcelBuilder<'t> {
     pub fn new(target: &'t ParcelTarget, mut given: Reservation) -> EseResult<Self> {
         let [contents, attachments, items] = std::mem::take(&mut given.lids);
         let tables = &target.tables;
-        let builder = |table: &crate::stm::NamedTable, lids: Lids| {
+        let builder = |table: &'t crate::stm::NamedTable, lids: Lids| {
             TableRunBuilder::new(table.shared_def(), given.writer.clone(), lids)
         };
         Ok(Self {
@@ -297,7 +297,7 @@ impl<'t> ParcelBuilder<'t> {
 
 /// Fills a draft from a source row; long values go with it, chunk by chunk.
 fn fill<'r, P: Pages + ?Sized>(
-    builder: &mut TableRunBuilder,
+    builder: &mut TableRunBuilder<'_>,
     supply: &mut dyn PageSupply,
     map: &RowMap,
     (table, row, values): (&crate::stm::NamedTable, &Row<'r>, &LvReader<'_, P>),
