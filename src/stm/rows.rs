@@ -11,7 +11,7 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid, Lid};
 use crate::ese::table::fields::FieldReader;
 use crate::ese::table::key::{IndexDef, KeyBuilder};
-use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::record::{FieldInput, FieldValues, OwnValues, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::table::schema::TableDef;
 use crate::ese::table::write::{DatabaseWriter, FieldValue};
@@ -243,10 +243,38 @@ pub enum Cell<'v> {
     Null,
     /// One value.
     One(Cow<'v, [u8]>),
+    /// One short value: its length in bytes, and room for it.
+    Short(u8, [u8; Cell::SHORT_BYTES]),
     /// Several.
     Many(Vec<Cow<'v, [u8]>>),
     /// A long value that the table holds already.
     Shared(Lid),
+}
+
+impl Cell<'_> {
+    /// Longest value that needs no memory of its own: keys of changes have 22 bytes.
+    pub const SHORT_BYTES: usize = 22;
+
+    /// A value of its own.
+    pub fn copied(bytes: &[u8]) -> Self {
+        let mut short = [0; Self::SHORT_BYTES];
+        match short.get_mut(..bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                Self::Short(bytes.len() as u8, short)
+            }
+            None => Self::One(Cow::Owned(bytes.to_vec())),
+        }
+    }
+
+    /// The value, if it is one.
+    pub fn one(&self) -> Option<&[u8]> {
+        match self {
+            Self::One(bytes) => Some(bytes),
+            Self::Short(len_bytes, bytes) => bytes.get(..usize::from(*len_bytes)),
+            Self::Empty | Self::Null | Self::Many(_) | Self::Shared(_) => None,
+        }
+    }
 }
 
 /// A row to be written, or changes of one.
@@ -298,6 +326,11 @@ impl<'t, 'v> Draft<'t, 'v> {
         self.set(column, Cell::One(value.into()))
     }
 
+    /// Sets a column to a copy of these bytes.
+    pub fn copied(&mut self, column: &str, value: &[u8]) -> &mut Self {
+        self.set(column, Cell::copied(value))
+    }
+
     /// Sets a column to bytes unless they are empty.
     pub fn filled(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
         let value = value.into();
@@ -306,17 +339,17 @@ impl<'t, 'v> Draft<'t, 'v> {
 
     /// Sets a Long column.
     pub fn i32(&mut self, column: &str, value: i32) -> &mut Self {
-        self.bytes(column, value.to_le_bytes().to_vec())
+        self.copied(column, &value.to_le_bytes())
     }
 
     /// Sets a Currency column.
     pub fn i64(&mut self, column: &str, value: i64) -> &mut Self {
-        self.bytes(column, value.to_le_bytes().to_vec())
+        self.copied(column, &value.to_le_bytes())
     }
 
     /// Sets a Bit column.
     pub fn bit(&mut self, column: &str, value: bool) -> &mut Self {
-        self.bytes(column, vec![if value { 0xff } else { 0 }])
+        self.copied(column, &[if value { 0xff } else { 0 }])
     }
 
     /// The cells with the names of their columns, in the table's order.
@@ -327,6 +360,44 @@ impl<'t, 'v> Draft<'t, 'v> {
     /// The values in the order of the table's columns, as a table loader takes them.
     pub fn values(&self) -> Vec<FieldValue<'_>> {
         self.cells.iter().map(value_of).collect()
+    }
+
+    /// Gives the cells that are set to `visit`, with their places, as a record's values; none, and nothing is called, when one names a
+    /// long value.
+    pub fn with_own<T>(&self, visit: impl FnOnce(&OwnValues<'_>) -> T) -> Option<T> {
+        let lists = self.cells.iter().filter_map(|cell| match cell {
+            Cell::Many(values) => Some(values.iter().map(|value| Stored::Plain(value)).collect()),
+            _ => None,
+        });
+        let lists: Vec<Vec<Stored<'_>>> = lists.collect();
+        let mut lists = lists.iter();
+        let mut own = Vec::with_capacity(self.cells.len() / 2);
+        for (place, cell) in self.cells.iter().enumerate() {
+            let input = match cell {
+                Cell::Empty => continue,
+                Cell::Null => FieldInput::Null,
+                Cell::One(_) | Cell::Short(..) => FieldInput::bytes(cell.one()?),
+                Cell::Many(_) => match lists.next()?.as_slice() {
+                    [] => FieldInput::Null,
+                    [one] => FieldInput::One(*one),
+                    many => FieldInput::Many(many),
+                },
+                Cell::Shared(_) => return None,
+            };
+            own.push((place, input));
+        }
+        Some(visit(&own))
+    }
+
+    /// Sets all cells that are set in `other`, a draft of the same table.
+    pub fn overlay(&mut self, other: &Draft<'_, 'v>) {
+        let set = self.cells.iter_mut().zip(&other.cells);
+        set.filter(|(_, new)| **new != Cell::Empty).for_each(|(cell, new)| *cell = new.clone());
+    }
+
+    /// Empties all cells.
+    pub fn clear(&mut self) {
+        self.cells.fill(Cell::Empty);
     }
 
     /// Inserts the row; answers its bookmark.
@@ -351,7 +422,7 @@ impl<'t, 'v> Draft<'t, 'v> {
 fn value_of<'c>(cell: &'c Cell<'_>) -> FieldValue<'c> {
     match cell {
         Cell::Empty | Cell::Null => FieldValue::Null,
-        Cell::One(bytes) => FieldValue::Bytes(bytes),
+        Cell::One(_) | Cell::Short(..) => FieldValue::Bytes(cell.one().unwrap_or_default()),
         Cell::Many(values) => {
             FieldValue::Many(values.iter().map(|value| FieldValue::Bytes(value)).collect())
         }

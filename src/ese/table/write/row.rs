@@ -132,6 +132,15 @@ pub fn encode_row<'a>(
     }
 }
 
+/// Longest value of a long type that stays in a record of this table, and longest record, in bytes.
+pub fn record_bounds(table: &TableDef) -> (usize, usize) {
+    (intrinsic_max(table), record_limit(table))
+}
+
+fn intrinsic_max(table: &TableDef) -> usize {
+    table.separate_lv.map_or(INTRINSIC_BYTES_MAX, |bytes| (bytes as usize).max(LID_BYTES))
+}
+
 fn record_limit(table: &TableDef) -> usize {
     let key_most_bytes = table.primary.as_ref().map_or(4, |primary| primary.key_most_bytes);
     max_record_bytes(PageSize::KIB4, key_most_bytes)
@@ -182,10 +191,6 @@ impl<'a> Draft<'a, '_> {
             FieldValue::Shared(_) => return refuse("only long types can share a value"),
             _ => return refuse("one of several values cannot be NULL"),
         };
-        let intrinsic_max = self
-            .table
-            .separate_lv
-            .map_or(INTRINSIC_BYTES_MAX, |bytes| (bytes as usize).max(LID_BYTES));
         if !column.coltyp.is_long_value() {
             // The engine knows one true value of a bit.
             let is_true_bit =
@@ -201,7 +206,7 @@ impl<'a> Draft<'a, '_> {
             let error = EseError::limit("length of a value", bytes.len() as u64, limit);
             return Err(error.in_object(&column.name));
         }
-        if bytes.len() <= intrinsic_max {
+        if bytes.len() <= intrinsic_max(self.table) {
             Ok(Stored::Plain(bytes))
         } else {
             self.separate(column, bytes, lids)

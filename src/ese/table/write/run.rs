@@ -14,6 +14,7 @@ use crate::ese::page::{PageSize, Pgno};
 use crate::ese::table::column::Lid;
 use crate::ese::table::key::IndexFlags;
 use crate::ese::table::long_value::{LvReader, StoredPart};
+use crate::ese::table::record::{OwnValues, RecordView, Rewrite};
 use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
 use crate::ese::txn::{AheadWriter, Pages};
@@ -73,6 +74,8 @@ pub struct TableRunBuilder<'t> {
     rows: RunBuilder,
     long_values: Option<RunBuilder>,
     entries: Vec<EntryList>,
+    /// Room for a record.
+    record: Vec<u8>,
 }
 
 /// Rows ready to enter their table.
@@ -170,6 +173,7 @@ impl<'t> TableRunBuilder<'t> {
             rows: RunBuilder::new(table.tree(), PageSize::KIB4),
             long_values: long_values.map(|tree| RunBuilder::new(tree, PageSize::KIB4)),
             entries: table.indexes.iter().map(|_| EntryList::default()).collect(),
+            record: Vec::new(),
         })
     }
 
@@ -184,16 +188,7 @@ impl<'t> TableRunBuilder<'t> {
         values: &[FieldValue<'_>],
     ) -> EseResult<()> {
         let row = encode_row(self.table, values, &mut self.lids)?;
-        let unsupported = |_: Lid, _: usize| {
-            let what = "an index over long values in rows that are built apart";
-            Err(EseError::unsupported(what).in_object(&self.table.name))
-        };
-        let bookmark = self.keys.primary(&row.record, &unsupported)?;
-        let named = |error: EseError| error.in_object(&self.table.name);
-        self.rows.push(supply, &self.writer, bookmark, &row.record).map_err(named)?;
-        self.keys.secondary(&row.record, &unsupported, |index, key, bookmark| {
-            self.entries[index].push(key, bookmark);
-        })?;
+        self.push_record(supply, &row.record)?;
         if let Some(builder) = &mut self.long_values {
             for value in &row.long_values {
                 nodes_of(value.lid, value.bytes, 1, value.is_compressed, |key, data| {
@@ -201,6 +196,49 @@ impl<'t> TableRunBuilder<'t> {
                 })?;
             }
         }
+        Ok(())
+    }
+
+    /// Adds a copy of another table's row, with its long values. Answers false when nothing was added, because the row must go the long
+    /// way, value by value; long values that were copied already stand in `copied` then, their old numbers and their new ones.
+    ///
+    /// # Errors
+    /// As [`Self::push`] and [`Self::copy_long_value`].
+    pub fn push_copy<P: Pages + ?Sized>(
+        &mut self,
+        supply: &mut dyn PageSupply,
+        rewrite: &Rewrite,
+        (record, values): (&RecordView<'_>, &LvReader<'_, P>),
+        own: &OwnValues<'_>,
+        copied: &mut Vec<(Lid, Lid)>,
+    ) -> EseResult<bool> {
+        let mut out = std::mem::take(&mut self.record);
+        out.clear();
+        let columns = &self.table.columns;
+        let mut copy = |lid: Lid| {
+            let new = self.copy_long_value(supply, values, lid)?;
+            copied.push((lid, new));
+            Ok(new)
+        };
+        let is_done = rewrite.record(columns, record, own, &mut copy, &mut out)?;
+        if is_done {
+            self.push_record(supply, &out)?;
+        }
+        self.record = out;
+        Ok(is_done)
+    }
+
+    fn push_record(&mut self, supply: &mut dyn PageSupply, record: &[u8]) -> EseResult<()> {
+        let unsupported = |_: Lid, _: usize| {
+            let what = "an index over long values in rows that are built apart";
+            Err(EseError::unsupported(what).in_object(&self.table.name))
+        };
+        let bookmark = self.keys.primary(record, &unsupported)?;
+        let named = |error: EseError| error.in_object(&self.table.name);
+        self.rows.push(supply, &self.writer, bookmark, record).map_err(named)?;
+        self.keys.secondary(record, &unsupported, |index, key, bookmark| {
+            self.entries[index].push(key, bookmark);
+        })?;
         Ok(())
     }
 
