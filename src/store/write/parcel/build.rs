@@ -182,8 +182,8 @@ impl<'t> ParcelBuilder<'t> {
                 EseError::refused(Refusal::BadRequest, reason)
             })?;
         let mut copy = self.given.ahead.start(&place, to);
-        let file = source.stm.storage();
-        source.streams().read_pages(stream, from, &mut |part| copy.push_pages(file, part))?;
+        // Summed up before, so read and verified.
+        source.streams().copy(stream, from, &mut copy)?;
         self.owners.extend(copy.finish()?);
         self.streams.push(place.clone());
         Ok(place)
