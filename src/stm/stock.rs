@@ -93,19 +93,19 @@ impl StreamStock {
         if need.clusters > holds.clusters || need.pages > holds.pages {
             return None;
         }
-        let mut places = Vec::with_capacity(lengths.len());
+        let mut places: Vec<(u64, Vec<Run>)> = Vec::with_capacity(lengths.len());
         for len_bytes in lengths {
             let mut runs = Vec::new();
             self.clusters.take(clusters_of(*len_bytes)? * CLUSTER_PAGES, &mut runs);
             self.pages.take(single_pages_of(*len_bytes)?, &mut runs);
-            places.push(SlvInfo::new(*len_bytes, runs));
+            places.push((*len_bytes, runs));
         }
-        if places.iter().any(|place| place.runs().len() > SlvInfo::RUNS_MAX) {
-            // Back it goes; what is left of clusters may serve as clusters no longer, but as pages.
-            self.pages.add(places.iter().flat_map(|place| place.runs().iter().copied()));
+        if places.iter().any(|(_, runs)| runs.len() > SlvInfo::RUNS_MAX) {
+            // Back it goes; what were clusters may serve as pages.
+            self.pages.add(places.into_iter().flat_map(|(_, runs)| runs));
             return None;
         }
-        Some(places)
+        Some(places.into_iter().map(|(len_bytes, runs)| SlvInfo::new(len_bytes, runs)).collect())
     }
 
     /// Everything that is here, to be given back.
