@@ -203,7 +203,7 @@ impl Places {
 #[inline]
 fn packed(name: &str) -> Option<u64> {
     let bytes = name.as_bytes();
-    if bytes.is_empty() || bytes.len() > 8 || !name.is_ascii() {
+    if bytes.is_empty() || bytes.len() > 8 {
         return None;
     }
     let halves = match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
@@ -212,6 +212,9 @@ fn packed(name: &str) -> Option<u64> {
         }
         _ => bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
     };
+    if halves & 0x8080_8080_8080_8080 != 0 {
+        return None;
+    }
     let length = bytes.len() as u64;
     let bit = |number: u32, place: u32| (length >> number & 1) << place;
     Some(halves | bit(0, 31) | bit(1, 39) | bit(2, 47) | bit(3, 55))

@@ -70,7 +70,7 @@ struct LastingNames {
 enum LastingName {
     /// It means nothing, or holds what is each store's own.
     None,
-    /// Its rank among the names, and its name.
+    /// Its rank among the names, and its name with a zero behind it.
     Known(u32, Vec<u8>),
     /// What it is called cannot be read.
     Unreadable(String),
@@ -104,18 +104,17 @@ impl Hasher {
         Self::Crc(crc32fast::Hasher::new(), Vec::with_capacity(GATHER_BYTES))
     }
 
+    #[inline]
     fn add(&mut self, bytes: &[u8]) {
         match self {
             Self::Crc(hasher, gathered) => {
-                if gathered.len() + bytes.len() > GATHER_BYTES {
-                    hasher.update(gathered);
-                    gathered.clear();
-                }
-                if bytes.len() >= GATHER_BYTES {
-                    hasher.update(bytes);
-                } else {
+                if gathered.len() + bytes.len() <= GATHER_BYTES {
                     gathered.extend_from_slice(bytes);
+                    return;
                 }
+                hasher.update(gathered);
+                gathered.clear();
+                hasher.update(bytes);
             }
             Self::Strong(hasher) => {
                 hasher.update(bytes);
@@ -183,7 +182,9 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         names.sort();
         for (rank, (name, place)) in names.into_iter().enumerate() {
             if let Some(slot) = columns.get_mut(place) {
-                *slot = LastingName::Known(rank as u32, name.into_owned().into_bytes());
+                let mut name = name.into_owned().into_bytes();
+                name.push(0);
+                *slot = LastingName::Known(rank as u32, name);
             }
         }
         Ok(LastingNames { columns })
@@ -346,11 +347,14 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
             false => None,
         };
         let row = row.ok_or_else(|| self.view.missing(&table.def().name, instance))?;
-        let mut columns = Vec::with_capacity(64);
+        // In the order of their names, which is not that of the row.
+        let mut columns = vec![None; names.columns.len()];
         table.each_value(&row, &mut |at, column, values| {
             match names.columns.get(at) {
                 Some(LastingName::Known(rank, name)) => {
-                    columns.push((*rank, name, column, values));
+                    if let Some(slot) = columns.get_mut(*rank as usize) {
+                        *slot = Some((name, column, values));
+                    }
                 }
                 Some(LastingName::Unreadable(reason)) => {
                     return Err(EseError::corrupt_bytes(reason).in_object(&column.name));
@@ -359,12 +363,13 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
             }
             Ok(())
         })?;
-        columns.sort_unstable_by_key(|(rank, ..)| *rank);
-        for (_, name, column, values) in columns {
+        for (name, column, values) in columns.into_iter().flatten() {
             summing.add(name);
-            for stored in values.iter() {
-                // Between values, so that no two lists of values look alike.
-                summing.add(&[0]);
+            for (nth, stored) in values.iter().enumerate() {
+                if nth > 0 {
+                    // Between values, so that no two lists of values look alike.
+                    summing.add(&[0]);
+                }
                 match stored? {
                     Stored::Plain(bytes) => summing.add(bytes),
                     Stored::Separated(lid) => {

@@ -106,6 +106,7 @@ impl PageSize {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when no database can have pages of that size.
+    #[inline]
     pub fn new(bytes: u32) -> EseResult<Self> {
         match bytes {
             2048 | 4096 | 8192 | 16384 | 32768 => Ok(Self(bytes)),

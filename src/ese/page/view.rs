@@ -111,6 +111,7 @@ impl<'a> PageView<'a> {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when the length is no page size or the tag array cannot be where it says.
+    #[inline]
     pub fn new(bytes: &'a [u8], pgno: Pgno) -> EseResult<Self> {
         let size = PageSize::new(u32::try_from(bytes.len()).unwrap_or(u32::MAX))
             .map_err(|error| error.on_page(pgno))?;
@@ -301,6 +302,18 @@ impl<'a> PageView<'a> {
     #[inline]
     pub fn node(&self, line: usize) -> EseResult<Node<'a>> {
         self.node_over(line, || self.key_prefix())
+    }
+
+    /// Whether node `line` is marked deleted, for walks that do not look at every node.
+    ///
+    /// # Errors
+    /// As [`Self::node`], but a node whose lengths do not add up may pass.
+    #[inline]
+    pub fn is_deleted(&self, line: usize) -> EseResult<bool> {
+        if !self.size.is_small() {
+            return Ok(self.node(line)?.flags.contains(NodeFlags::DELETED));
+        }
+        Ok(self.tag(line + self.reserved_tags)?.flags.contains(NodeFlags::DELETED))
     }
 
     /// Node `line`; `key_prefix` answers [`Self::key_prefix`].

@@ -1,9 +1,11 @@
 //! Moving through a tree in key order, forward and back, without copying entries.
 
+use std::cmp::Ordering;
+
 use super::descent::{Target, child_line, load};
 use super::{DEPTH_MAX, Tree};
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::page::{Node, NodeFlags, PageFlags, PageView, Pgno};
+use crate::ese::page::{Node, PageFlags, PageView, Pgno};
 use crate::ese::txn::{PageRef, Pages};
 
 /// A position in a tree: on an entry, before the first, or after the last.
@@ -31,6 +33,23 @@ struct Level<'p> {
     line: isize,
     count: isize,
     is_leaf: bool,
+    /// Page flag 0x800.
+    is_new_format: bool,
+}
+
+impl Level<'_> {
+    /// Where the target lies: before the first entry, behind the last one, or between. Pages that are no leaves lie behind everything.
+    fn side_of(&self, target: Target<'_>, by_data: bool) -> EseResult<Ordering> {
+        if !self.is_leaf || self.count == 0 {
+            return Ok(Ordering::Less);
+        }
+        let page = self.page.view()?;
+        if target.compare_leaf(&page.node(page.node_count() - 1)?, by_data).is_lt() {
+            return Ok(Ordering::Greater);
+        }
+        let is_before = target.compare_leaf(&page.node(0)?, by_data).is_gt();
+        Ok(if is_before { Ordering::Less } else { Ordering::Equal })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,27 +149,28 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         self.advance()
     }
 
-    /// Stands before the target if it lies between the first and the last entry of the leaf that was visited last: then it is there
-    /// or nowhere. Whatever is wrong with that leaf is found on the way from the root.
+    /// Stands before the target if it lies between the first and the last entry of the leaf that was visited last, or of the one that
+    /// this names as the next: then it is there or nowhere. Whatever is wrong with these leaves is found on the way from the root.
     fn seek_nearby(&mut self, target: Target<'_>) -> EseResult<bool> {
         let Some(leaf) = self.pages.recent_leaf(self.tree.root) else { return Ok(false) };
         self.path.clear();
         self.loaded = 0;
-        let level = self.load_level(leaf)?;
-        let page = level.page.view()?;
-        if !level.is_leaf || level.count == 0 {
+        let mut level = self.load_level(leaf)?;
+        let mut side = level.side_of(target, self.tree.is_by_data())?;
+        if side == Ordering::Greater
+            && let Some(next) = level.page.view()?.next()
+        {
+            level = self.load_level(next)?;
+            side = level.side_of(target, self.tree.is_by_data())?;
+        }
+        if side != Ordering::Equal {
             return Ok(false);
         }
         let by_data = self.tree.is_by_data();
-        let last = page.node(page.node_count() - 1)?;
-        if target.compare_leaf(&last, by_data).is_lt()
-            || target.compare_leaf(&page.node(0)?, by_data).is_gt()
-        {
-            return Ok(false);
-        }
+        let page = level.page.view()?;
         let line = page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1;
+        self.is_path_whole = level.page.pgno() == self.tree.root;
         self.path.push(Level { line, ..level });
-        self.is_path_whole = leaf == self.tree.root;
         Ok(true)
     }
 
@@ -257,8 +277,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
 
     /// Whether the records of the current page are in the format with sorted tagged columns (page flag 0x800).
     pub fn is_new_record_format(&self) -> bool {
-        let page = self.path.last().and_then(|level| level.page.view().ok());
-        page.is_none_or(|page| page.has(PageFlags::NEW_RECORD_FORMAT))
+        self.path.last().is_none_or(|level| level.is_new_format)
     }
 
     fn turn(&mut self, direction: Direction) {
@@ -289,11 +308,12 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         let page = load(self.pages, &self.tree, pgno)?;
         let view = page.view()?;
         let (count, is_leaf) = (view.node_count() as isize, view.is_leaf());
+        let is_new_format = view.has(PageFlags::NEW_RECORD_FORMAT);
         if is_leaf {
             self.pages.note_leaf(self.tree.root, pgno);
         }
         let line = if self.direction == Direction::Forward { -1 } else { count };
-        Ok(Level { page, line, count, is_leaf })
+        Ok(Level { page, line, count, is_leaf, is_new_format })
     }
 
     /// Moves one step in the direction of travel, down into children and up out of finished pages.
@@ -319,7 +339,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             let view = level.page.view()?;
             let line = level.line as usize;
             if level.is_leaf {
-                if !view.node(line)?.flags.contains(NodeFlags::DELETED) {
+                if !view.is_deleted(line)? {
                     return Ok(true);
                 }
                 continue;
