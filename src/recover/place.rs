@@ -72,18 +72,17 @@ impl Replicas {
             None => (self.kept_id(write.source.message)?, self.source_key_of(item)?),
         };
         let change_key = self.change_key_of(item)?;
-        let mut pcl = item.pcl.clone();
-        pcl.add(change_key);
-        Ok(Item {
+        let mut new = Item {
             id: ItemId { folder, message },
             instance,
             read: write.is_read,
             flags: with_read(item.flags, write.is_read),
             change_key: Some(change_key),
-            pcl,
             source_key: Some(source_key),
             ..item.clone()
-        })
+        };
+        new.pcl.add(change_key);
+        Ok(new)
     }
 
     /// The item as it will stand in the place of `old`, whose ids stay.

@@ -144,7 +144,7 @@ impl NamedTable {
             let column = column.ok_or_else(|| missing(&self.def, &index.name))?;
             key.push(column, segment.descending, *value)?;
         }
-        Ok(key.as_bytes().to_vec())
+        Ok(key.into_bytes())
     }
 }
 

@@ -57,6 +57,11 @@ impl KeyBuilder {
         if index.tuple.is_some() { None } else { Some(usize::from(index.key_most_bytes)) }
     }
 
+    /// The key so far, in memory of its own.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The key so far.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
