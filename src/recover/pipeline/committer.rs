@@ -215,7 +215,9 @@ impl<'c> Committer<'c> {
     /// this one is put in its place.
     fn commit(&mut self) -> EseResult<()> {
         let started = Instant::now();
-        self.shared.stock_up()?;
+        if !self.is_all_built() {
+            self.shared.stock_up()?;
+        }
         for piece in self.take_ready() {
             self.link(piece)?;
         }
