@@ -295,6 +295,8 @@ fn no_bytes_of_a_source_or_target_make_a_recovery_panic_or_change_the_source() {
 fn slices_that_once_failed_do_not_fail_again() {
     // A value of the source's row stood in the copy where only places of the target belong.
     recover_damaged(2_196_338_294, 56);
+    // Tagged columns out of order were copied as they stood.
+    recover_damaged(472_785_943, 21);
 }
 
 /// Recovers from and into damaged stores; answers how many jobs finished, and how many ended with an error.

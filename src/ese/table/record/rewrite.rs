@@ -125,9 +125,9 @@ impl Rewrite {
         out: &mut Vec<u8>,
     ) -> EseResult<bool> {
         let start = out.len();
-        let written = match self.is_simple(columns, source, own) {
-            true => self.write(columns, source, own, copy, out),
-            false => Ok(None),
+        let written = match self.kept_fields(columns, source, own) {
+            Some(kept) => self.write(columns, source, (own, kept), copy, out),
+            None => Ok(None),
         };
         let is_done = matches!(written, Ok(Some(())));
         if !is_done {
@@ -140,13 +140,14 @@ impl Rewrite {
         }
     }
 
-    /// Whether all parts of the source's record that stay are stored as this program stores them, and all new ones fit.
-    fn is_simple(
+    /// How many tagged columns of the source stay; none when a part of its record that stays is not stored as this program stores it,
+    /// or a new value does not fit.
+    fn kept_fields(
         &self,
         columns: &[ColumnDef],
         source: &RecordView<'_>,
         own: &OwnValues<'_>,
-    ) -> bool {
+    ) -> Option<usize> {
         let last_fixed = usize::from(source.last_fixed());
         let is_framed = source.style() == TaggedStyle::Small
             && last_fixed <= self.source_fixed
@@ -167,10 +168,32 @@ impl Rewrite {
             let found = own.binary_search_by_key(place, |(place, _)| *place).ok();
             found.is_some_and(|at| own.get(at).is_some_and(|(_, input)| *input != FieldInput::Null))
         };
-        is_framed
-            && own.iter().all(fits)
-            && self.needed.iter().all(has)
-            && source.tagged_fields().all(|field| field.is_ok_and(|field| self.may_stay(&field)))
+        if !is_framed || !own.iter().all(fits) || !self.needed.iter().all(has) {
+            return None;
+        }
+        let own_tagged = self.tagged_of(own);
+        let mut before = None;
+        source.tagged_fields().try_fold(0, |kept, field| {
+            // Out of order they are found by some readers and not by others: none of that is handed on.
+            let field = field.ok().filter(|field| before < Some(field.fid))?;
+            before = Some(field.fid);
+            let stays = self.stays(&field, columns, own_tagged);
+            self.may_stay(&field).then(|| kept + usize::from(stays))
+        })
+    }
+
+    /// The new values of tagged columns.
+    fn tagged_of<'o, 'v>(&self, own: &'o OwnValues<'v>) -> &'o OwnValues<'v> {
+        let from = own.partition_point(|(place, _)| *place < self.tagged_from);
+        own.get(from..).unwrap_or_default()
+    }
+
+    /// Whether a field of the source goes into the copy.
+    fn stays(&self, field: &TaggedField<'_>, columns: &[ColumnDef], own: &OwnValues<'_>) -> bool {
+        let fid_of = |place: usize| columns.get(place).map(|column| column.fid);
+        !field.is_null()
+            && matches!(self.fate(field.fid), Fate::Kept { .. })
+            && own.binary_search_by_key(&Some(field.fid), |(place, _)| fid_of(*place)).is_err()
     }
 
     fn fate(&self, fid: Fid) -> Fate {
@@ -196,13 +219,13 @@ impl Rewrite {
         &self,
         columns: &[ColumnDef],
         source: &RecordView<'_>,
-        own: &OwnValues<'_>,
+        (own, kept): (&OwnValues<'_>, usize),
         copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
         out: &mut Vec<u8>,
     ) -> EseResult<Option<()>> {
         let start = out.len();
-        let of_tagged = own.partition_point(|(place, _)| *place < self.tagged_from);
-        let (own_untagged, own_tagged) = own.split_at(of_tagged);
+        let own_tagged = self.tagged_of(own);
+        let (own_untagged, _) = own.split_at(own.len() - own_tagged.len());
         let of_fixed = own_untagged.partition_point(|(place, _)| *place < self.fixed_ends.len());
         let (own_fixed, own_variable) = own_untagged.split_at(of_fixed);
         if !self.write_fixed(columns, source, own_fixed, out)? {
@@ -212,7 +235,7 @@ impl Rewrite {
         if !self.write_variable(columns, source, own_variable, &mut encoder)? {
             return Ok(None);
         }
-        self.write_tagged(columns, source, own_tagged, copy, &mut encoder)?;
+        self.write_tagged(columns, source, (own_tagged, kept), copy, &mut encoder)?;
         Ok((out.len() - start <= self.limit_bytes).then_some(()))
     }
 
@@ -304,22 +327,15 @@ impl Rewrite {
         &self,
         columns: &[ColumnDef],
         source: &RecordView<'_>,
-        own: &OwnValues<'_>,
+        (own, kept): (&OwnValues<'_>, usize),
         copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
         encoder: &mut Encoder<'_>,
     ) -> EseResult<()> {
-        let own_fid = |place: usize| columns.get(place).map(|column| column.fid);
-        let is_own = |fid: Fid| own.binary_search_by_key(&Some(fid), |(place, _)| own_fid(*place));
-        let stays = |field: &TaggedField<'_>| {
-            !field.is_null()
-                && matches!(self.fate(field.fid), Fate::Kept { .. })
-                && is_own(field.fid).is_err()
-        };
-        // All were seen to be sound before.
-        let fields = || source.tagged_fields().flatten().filter(stays);
         let new = own.iter().filter(|(_, input)| *input != FieldInput::Null);
-        let mut area = encoder.begin_tagged(fields().count() + new.clone().count());
-        let mut fields = fields().peekable();
+        let mut area = encoder.begin_tagged(kept + new.clone().count());
+        // All were seen to be sound before.
+        let fields = source.tagged_fields().flatten();
+        let mut fields = fields.filter(|field| self.stays(field, columns, own)).peekable();
         for (place, input) in new {
             let Some(column) = columns.get(*place) else { continue };
             while let Some(field) = fields.next_if(|field| field.fid < column.fid) {
