@@ -19,6 +19,7 @@ use crate::recover::place::make_folders;
 use crate::recover::plan::{MailboxPair, MailboxPlan};
 use crate::recover::planner::plan_mailbox;
 use crate::recover::report::MailboxReport;
+use crate::recover::stages::Stage;
 use crate::recover::verify::{Written, verify_mailbox};
 
 /// Bytes of content in one piece, at most, save for a single larger item.
@@ -66,6 +67,11 @@ impl Tasks {
     /// A mailbox is committed and can be verified.
     pub fn verify(&self, number: usize, written: Vec<Written>, report: MailboxReport) {
         let _ = self.verify.0.send(Task::Verify { number, written, report: Box::new(report) });
+    }
+
+    /// Pieces to build and mailboxes to verify that wait.
+    pub fn waiting(&self) -> usize {
+        self.verify.1.len() + self.build.1.len()
     }
 
     /// Workers may go home: each takes one of these.
@@ -121,11 +127,23 @@ impl<'w> Worker<'w> {
 
     /// Works until there is nothing more to do.
     pub fn run(&self) {
+        let clock = &self.shared.clock;
+        clock.turn(Stage::AwaitTask);
+        self.work();
+        clock.leave();
+    }
+
+    fn work(&self) {
         let mut plans = self.tasks.plan.clone();
         while let Some(task) = self.tasks.next(&mut plans) {
             if self.shared.is_ending() {
                 return;
             }
+            self.shared.clock.turn(match &task {
+                Task::Plan(..) => Stage::Plan,
+                Task::Build(..) => Stage::Sum,
+                Task::Verify { .. } => Stage::Verify,
+            });
             let result = match task {
                 Task::Plan(number, pair) => self.plan(number, &pair),
                 Task::Build(planned, range) => self.build(&planned, range),
@@ -135,10 +153,19 @@ impl<'w> Worker<'w> {
                 Ok(message) => message,
                 Err(error) => Message::Failed(error),
             };
-            if self.to_committer.send(message).is_err() {
+            if !self.tell(message) {
                 return;
             }
+            self.shared.clock.turn(Stage::AwaitTask);
         }
+    }
+
+    /// Tells the committer something; false when nobody listens any more.
+    fn tell(&self, message: Message) -> bool {
+        let clock = &self.shared.clock;
+        let is_sent = clock.during(Stage::AwaitRoom, || self.to_committer.send(message).is_ok());
+        clock.to_committer.sent(self.to_committer.len());
+        is_sent
     }
 
     fn plan(&self, number: usize, pair: &MailboxPair) -> EseResult<Message> {
@@ -170,12 +197,13 @@ impl<'w> Worker<'w> {
         let pieces = ranges.len();
         // Told before the pieces, so that the committer knows of the mailbox when the first of them comes.
         let message = Message::Planned { number, report, pieces, items, started };
-        if self.to_committer.send(message).is_err() {
+        if !self.tell(message) {
             return Err(super::shared::ended());
         }
         let planned = Arc::new(Planned { number, plan, places });
         for range in ranges {
             let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
+            self.shared.clock.to_workers.sent(self.tasks.waiting());
         }
         Ok(Message::Idle)
     }
