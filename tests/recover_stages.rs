@@ -8,14 +8,17 @@ mod recover_support;
 mod store_support;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dialtone::ese::txn::journal::journal_path;
-use dialtone::io::{Event, MemoryVolume};
-use dialtone::recover::{Crew, JobReport, Stage, StageReport, StageTime, WritePath};
+use dialtone::io::{Event, MemoryVolume, Volume};
+use dialtone::recover::{
+    Crew, JobReport, RunOptions, Stage, StageReport, StageTime, WritePath, recover,
+};
 use dialtone::store::Role;
 
 use recover_stage::{PATHS, merge, ours};
-use recover_support::{TARGET, Two, mail, run};
+use recover_support::{SOURCE, TARGET, Two, mail, run};
 use store_support::profile;
 
 const MAILBOXES: u8 = 12;
@@ -81,14 +84,15 @@ fn assert_inside(report: &JobReport, workers: usize) {
 }
 
 fn assert_queues(inside: &StageReport, mailboxes: u64) {
-    for queue in [&inside.to_committer, &inside.to_workers] {
+    assert!(inside.to_committer.max <= inside.to_committer.sent, "{inside:?}");
+    assert!(inside.to_workers.max <= inside.to_workers.sent, "{inside:?}");
+    for queue in [&inside.to_committer, &inside.to_workers, &inside.room] {
         assert!(queue.mean <= queue.max as f64, "{queue:?}");
-        assert!(queue.max <= queue.sent, "{queue:?}");
         assert!(queue.capacity.is_none_or(|capacity| queue.max <= capacity), "{queue:?}");
     }
     // A plan, the end of planning, and a verified mailbox; its pieces and its verifying are in both.
     assert_eq!(inside.to_committer.sent, inside.to_workers.sent + 2 * mailboxes);
-    assert!(inside.to_workers.sent >= mailboxes);
+    assert_eq!(inside.to_workers.sent, inside.room.sent + mailboxes);
 }
 
 #[test]
@@ -134,6 +138,20 @@ fn where_there_is_nothing_to_do_nothing_is_built() {
     assert_eq!((again.contents.items, again.contents.copied), (0, 0));
     assert_eq!(again.contents.shared_share(), None);
     assert_eq!(inside(&again).to_workers.sent, u64::from(MAILBOXES), "only verifying");
+}
+
+#[test]
+fn what_waits_to_be_linked_in_keeps_to_its_budget() {
+    let volume: Arc<dyn Volume> = Arc::new(stores());
+    let options = merge();
+    // Room for the pieces of a few of the mailboxes.
+    let run = RunOptions { workers: 5, memory_bytes: 2 << 20, ..RunOptions::new([7; 16]) };
+    let paths = (Path::new(SOURCE), Path::new(TARGET));
+    let report = recover(&volume, paths.0, paths.1, &options, &run, &mut |_| {}).unwrap();
+    assert_inside(&report, 5);
+    let room = inside(&report).room;
+    assert_eq!(room.capacity, Some(run.memory_bytes / 8));
+    assert!(room.max > 0 && room.sent >= u64::from(MAILBOXES), "{room:?}");
 }
 
 #[test]

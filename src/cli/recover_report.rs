@@ -233,6 +233,7 @@ fn stages_json(report: &StageReport) -> Json {
         "stages": report.named().filter_map(one).collect::<Json>(),
         "to_committer": queue(&report.to_committer),
         "to_workers": queue(&report.to_workers),
+        "room_bytes": queue(&report.room),
     })
 }
 

@@ -35,7 +35,7 @@ pub enum Stage {
     Verify,
     /// A worker has nothing to do.
     AwaitTask,
-    /// A worker is ahead of the committer, which has no room for more.
+    /// A worker is ahead of the committer, and there is no memory for more of what it builds.
     AwaitRoom,
     /// A worker waits for what another thread holds: the writer, the last commit, the shared contents.
     AwaitLock,
@@ -139,7 +139,7 @@ pub struct StageTime {
     pub span: Option<(f64, f64)>,
 }
 
-/// How much waited in a queue, looked at whenever something was put in.
+/// How much waited in a queue, looked at whenever something was put in: messages, or bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct QueueDepth {
     /// The most that it holds; none where it has no limit.
@@ -165,6 +165,8 @@ pub struct StageReport {
     pub to_committer: QueueDepth,
     /// Pieces to build and mailboxes to verify that no worker has begun. Mailboxes to plan all wait from the beginning, and are not in it.
     pub to_workers: QueueDepth,
+    /// Bytes of pieces that are built and not linked in. A single piece that is larger than the capacity may take it alone.
+    pub room: QueueDepth,
 }
 
 impl StageReport {

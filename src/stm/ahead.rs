@@ -4,9 +4,10 @@
 
 use std::sync::Arc;
 
-use super::read::{StreamPart, checksums_of};
+use super::read::checksums_of;
 use super::{OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, StmFile};
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::checksum::moved_block;
 use crate::io::Storage;
 
 /// Writes reserved pages of one streaming file; adjacent ones are gathered into large writes.
@@ -52,27 +53,31 @@ impl AheadStream<'_> {
         Ok(())
     }
 
-    /// Adds pages of another file's stream. Where they fill pages of this one as they are, the system may copy them from file to file.
-    ///
-    /// # Errors
-    /// As [`Self::push`].
-    pub fn push_pages(&mut self, from: &Arc<dyn Storage>, part: StreamPart<'_>) -> EseResult<()> {
-        let fills = |piece: &&Run| {
-            let is_end = self.left_bytes == part.len_bytes as u64 && part.is_padded();
-            self.filled == 0
-                && piece.count() as usize * PAGE_BYTES == part.pages.len()
-                && (part.len_bytes == part.pages.len() || is_end)
-        };
-        let Some(piece) = self.pieces.as_slice().first().filter(fills).copied() else {
-            return self.push(part.bytes());
-        };
-        let Some(left) = self.left_bytes.checked_sub(part.len_bytes as u64) else {
-            return self.push(part.bytes());
-        };
-        self.left_bytes = left;
-        self.pieces.next();
-        let checksums = checksums_of(piece, part.pages);
-        self.writer.file.write_copy(piece, part.pages, from, part.offset_bytes)?;
+    /// Whether the next piece of this stream is just these pages of another file's stream, of which so many bytes are the stream's.
+    pub(super) fn takes(&self, pages: u32, len_bytes: u64) -> bool {
+        let next = self.pieces.as_slice().first();
+        let is_whole = len_bytes == u64::from(pages) * PAGE_BYTES as u64;
+        self.filled == 0
+            && next.is_some_and(|piece| piece.count() == pages)
+            && (is_whole || len_bytes == self.left_bytes)
+            && len_bytes <= self.left_bytes
+    }
+
+    /// Adds pages that [`Self::takes`] has found to fit, as they stand in another file, without reading them; `row` is theirs there.
+    pub(super) fn push_pages(
+        &mut self,
+        from: &Arc<dyn Storage>,
+        row: &OwnerRow,
+        len_bytes: u64,
+    ) -> EseResult<()> {
+        let Some(piece) = self.pieces.next() else { return Ok(()) };
+        self.left_bytes -= len_bytes;
+        self.writer.file.write_copy(piece, from, row.run.first().offset_bytes())?;
+        let pages = row.run.pages().zip(piece.pages());
+        let moved = pages
+            .zip(&row.checksums)
+            .map(|((old, new), checksum)| moved_block(*checksum, old.0, new.0));
+        let checksums = moved.collect();
         self.rows.push(OwnerRow { run: piece, owner: self.owner.clone(), checksums });
         Ok(())
     }

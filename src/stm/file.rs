@@ -9,9 +9,9 @@ use crate::ese::error::{EseError, EseResult};
 use crate::io::Storage;
 
 /// Adjacent writes are gathered up to this length.
-const GATHER_BYTES: usize = 1 << 20;
+const GATHER_BYTES: u64 = 1 << 20;
 /// Shorter ones are not worth asking the system to copy them.
-const COPY_BYTES_MIN: usize = 64 << 10;
+const COPY_BYTES_MIN: u64 = 64 << 10;
 /// The two header pages.
 const HEAD_BYTES: u64 = 2 * PAGE_BYTES as u64;
 
@@ -22,8 +22,16 @@ pub struct StmFile {
     /// Bytes not written yet, and where they belong.
     gathered: Vec<u8>,
     gathered_at: u64,
-    /// Where the gathered bytes stand in another file, if they all do.
-    origin: Option<(Arc<dyn Storage>, u64)>,
+    /// What belongs behind them and still stands in another file.
+    origin: Option<Origin>,
+}
+
+/// Bytes of another file.
+#[derive(Debug)]
+struct Origin {
+    from: Arc<dyn Storage>,
+    offset_bytes: u64,
+    len_bytes: u64,
 }
 
 impl StmFile {
@@ -63,76 +71,88 @@ impl StmFile {
     /// When the buffer is longer than the run, or when writes are still gathered.
     pub fn read(&self, run: Run, buffer: &mut [u8]) -> EseResult<()> {
         assert!(buffer.len() as u64 <= u64::from(run.count()) * PAGE_BYTES as u64);
-        assert!(self.gathered.is_empty(), "what was written is flushed before it is read");
-        if u64::from(run.last().0) > self.page_count()? {
-            let reason = format!("the file ends before page {}", run.last());
-            return Err(EseError::corrupt_bytes(reason).in_file(self.storage.path()));
+        assert!(self.gathered_bytes() == 0, "what was written is flushed before it is read");
+        match self.storage.read_exact_at(buffer, run.first().offset_bytes()) {
+            Ok(()) => Ok(()),
+            Err(_) if u64::from(run.last().0) > self.page_count()? => {
+                let reason = format!("the file ends before page {}", run.last());
+                Err(EseError::corrupt_bytes(reason).in_file(self.storage.path()))
+            }
+            Err(error) => Err(error.into()),
         }
-        Ok(self.storage.read_exact_at(buffer, run.first().offset_bytes())?)
+    }
+
+    fn gathered_bytes(&self) -> u64 {
+        self.gathered.len() as u64 + self.origin.as_ref().map_or(0, |origin| origin.len_bytes)
     }
 
     /// Writes the pages of `run`; they may stay in memory until [`Self::flush`].
     pub(super) fn write(&mut self, run: Run, bytes: &[u8]) -> EseResult<()> {
-        self.gather(run, bytes, None)
-    }
-
-    /// The same for pages that stand in `from` at `offset_bytes`: the system may copy them from there.
-    pub(super) fn write_copy(
-        &mut self,
-        run: Run,
-        bytes: &[u8],
-        from: &Arc<dyn Storage>,
-        offset_bytes: u64,
-    ) -> EseResult<()> {
-        self.gather(run, bytes, Some((from, offset_bytes)))
-    }
-
-    fn gather(
-        &mut self,
-        run: Run,
-        bytes: &[u8],
-        origin: Option<(&Arc<dyn Storage>, u64)>,
-    ) -> EseResult<()> {
         assert_eq!(bytes.len() as u64, u64::from(run.count()) * PAGE_BYTES as u64);
-        let offset_bytes = run.first().offset_bytes();
-        let is_adjacent = self.gathered_at + self.gathered.len() as u64 == offset_bytes;
-        if !is_adjacent || self.gathered.len() + bytes.len() > GATHER_BYTES {
-            self.flush()?;
-        }
-        if self.gathered.is_empty() {
-            self.gathered_at = offset_bytes;
-            self.origin = origin.map(|(from, at)| (from.clone(), at));
-        } else if !self.goes_on(origin) {
-            self.origin = None;
-        }
+        self.make_room(run.first().offset_bytes(), bytes.len() as u64)?;
+        self.fetch_origin()?;
         self.gathered.extend_from_slice(bytes);
         Ok(())
     }
 
-    /// Whether these bytes follow the gathered ones in the file that those come from.
-    fn goes_on(&self, origin: Option<(&Arc<dyn Storage>, u64)>) -> bool {
-        match (&self.origin, origin) {
-            (Some((from, start)), Some((same, at))) => {
-                Arc::ptr_eq(from, same) && *start + self.gathered.len() as u64 == at
-            }
-            _ => false,
+    /// The same for pages that stand in `from` at `offset_bytes`, without reading them: the system copies them where there are enough
+    /// of them in a row.
+    pub(super) fn write_copy(
+        &mut self,
+        run: Run,
+        from: &Arc<dyn Storage>,
+        offset_bytes: u64,
+    ) -> EseResult<()> {
+        let len_bytes = u64::from(run.count()) * PAGE_BYTES as u64;
+        self.make_room(run.first().offset_bytes(), len_bytes)?;
+        if let Some(origin) = &mut self.origin
+            && Arc::ptr_eq(&origin.from, from)
+            && origin.offset_bytes + origin.len_bytes == offset_bytes
+        {
+            origin.len_bytes += len_bytes;
+            return Ok(());
         }
+        if self.origin.as_ref().is_some_and(|origin| origin.len_bytes >= COPY_BYTES_MIN) {
+            self.flush()?;
+            self.gathered_at = run.first().offset_bytes();
+        }
+        self.fetch_origin()?;
+        self.origin = Some(Origin { from: from.clone(), offset_bytes, len_bytes });
+        Ok(())
+    }
+
+    /// Writes what is gathered unless so many bytes at this offset belong behind it.
+    fn make_room(&mut self, offset_bytes: u64, len_bytes: u64) -> EseResult<()> {
+        let gathered_bytes = self.gathered_bytes();
+        let is_adjacent = self.gathered_at + gathered_bytes == offset_bytes;
+        if !is_adjacent || gathered_bytes + len_bytes > GATHER_BYTES {
+            self.flush()?;
+            self.gathered_at = offset_bytes;
+        }
+        Ok(())
+    }
+
+    /// Reads what still stands in another file.
+    fn fetch_origin(&mut self) -> EseResult<()> {
+        if let Some(Origin { from, offset_bytes, len_bytes }) = self.origin.take() {
+            let start = self.gathered.len();
+            self.gathered.resize(start + len_bytes as usize, 0);
+            from.read_exact_at(&mut self.gathered[start..], offset_bytes)?;
+        }
+        Ok(())
     }
 
     /// Writes what is gathered.
     pub(super) fn flush(&mut self) -> EseResult<()> {
-        if self.gathered.is_empty() {
-            return Ok(());
+        if let Some(origin) = self.origin.take() {
+            let to_bytes = self.gathered_at + self.gathered.len() as u64;
+            let Origin { from, offset_bytes, len_bytes } = &origin;
+            let is_copied = *len_bytes >= COPY_BYTES_MIN
+                && self.storage.copy_from(&**from, *offset_bytes, to_bytes, *len_bytes)?;
+            self.origin = (!is_copied).then_some(origin);
         }
-        let origin = self.origin.take().filter(|_| self.gathered.len() >= COPY_BYTES_MIN);
-        let is_copied = match &origin {
-            Some((from, at)) => {
-                let len_bytes = self.gathered.len() as u64;
-                self.storage.copy_from(&**from, *at, self.gathered_at, len_bytes)?
-            }
-            None => false,
-        };
-        if !is_copied {
+        self.fetch_origin()?;
+        if !self.gathered.is_empty() {
             self.storage.write_all_at(&self.gathered, self.gathered_at)?;
         }
         self.gathered.clear();

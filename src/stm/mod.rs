@@ -33,28 +33,34 @@
 //! | `read` | a stream, verified page by page |
 //! | `write` | new streams, frees, the steps of a commit |
 //! | `ahead` | streams written by other threads, before the commit that takes them into use |
+//! | `stock` | free pages taken ahead of demand |
 //! | `rows` | rows of a table by column name, for these tables and the store's |
+//! | `draft` | rows to be written, by column name |
 
 mod ahead;
 mod chunk;
+mod draft;
 mod file;
 mod pair;
 mod read;
 mod rows;
 mod run;
 mod space;
+mod stock;
 mod tables;
 mod write;
 
 pub use ahead::{AheadStream, AheadStreams};
 pub use chunk::{Chunk, PageState};
+pub use draft::{Cell, Draft};
 pub use file::StmFile;
 pub use pair::{create_stm, stm_path, verify_pair};
 pub use read::StreamReader;
 pub(crate) use read::{first_bad_of, first_bad_page};
-pub use rows::{Cell, Draft, Fields, NamedTable, column_of, prefix_end};
+pub use rows::{Fields, NamedTable, column_of, prefix_end};
 pub use run::{Run, SlvInfo, StmPgno};
 pub use space::SpaceMap;
+pub use stock::{StreamNeed, StreamStock};
 pub(crate) use tables::CHECKSUM_BYTES;
 pub use tables::{Owner, OwnerRow, StmTables, owner_table, read_owner_row, space_table};
 pub use write::StmWriter;

@@ -1,7 +1,7 @@
 //! Reading a stream by its runs, every page verified before its bytes are given away (S5).
 
 use super::tables::{StmTables, read_owner_row};
-use super::{OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, StmFile};
+use super::{AheadStream, OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, StmFile};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::checksum::block_checksum;
 use crate::ese::table::database::Table;
@@ -18,29 +18,8 @@ pub struct StreamReader<'s, P: Pages + ?Sized> {
     tables: &'s StmTables,
     rows: RowCursor<'s, P>,
     fields: FieldReader<'s, P>,
-}
-
-/// Pages of a stream, verified.
-#[derive(Debug, Clone, Copy)]
-pub struct StreamPart<'b> {
-    /// Whole pages.
-    pub pages: &'b [u8],
-    /// How many of their bytes are the stream's; less than all only at its end.
-    pub len_bytes: usize,
-    /// Where they stand in the file, in bytes.
-    pub offset_bytes: u64,
-}
-
-impl<'b> StreamPart<'b> {
-    /// The bytes that are the stream's.
-    pub fn bytes(&self) -> &'b [u8] {
-        self.pages.get(..self.len_bytes).unwrap_or_default()
-    }
-
-    /// Whether nothing but zeros follows the stream on its last page.
-    pub fn is_padded(&self) -> bool {
-        self.pages.get(self.len_bytes..).unwrap_or_default().iter().all(|byte| *byte == 0)
-    }
+    /// Room for pages.
+    buffer: Vec<u8>,
 }
 
 impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
@@ -48,7 +27,13 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
     pub fn new(pages: &'s P, tables: &'s StmTables, file: &'s StmFile) -> Self {
         let table = Table::new(pages, tables.owner().def());
         let cap_bytes = OWNER_ROW_PAGES as usize * super::tables::CHECKSUM_BYTES;
-        Self { file, tables, rows: table.rows(), fields: table.fields(cap_bytes) }
+        Self {
+            file,
+            tables,
+            rows: table.rows(),
+            fields: table.fields(cap_bytes),
+            buffer: Vec::new(),
+        }
     }
 
     /// Gives the bytes of a stream to `sink`, at most 256 KiB at a time.
@@ -62,35 +47,49 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
         owner: &Owner,
         sink: &mut dyn FnMut(&[u8]) -> EseResult<()>,
     ) -> EseResult<()> {
-        self.read_pages(info, owner, &mut |part| sink(part.bytes()))
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let read = each_piece(info, &mut |piece, len_bytes| {
+            let row = self.owned_row(piece, owner)?;
+            self.read_piece(&row, &mut buffer)?;
+            sink(buffer.get(..len_bytes as usize).unwrap_or_default())
+        });
+        self.buffer = buffer;
+        read
     }
 
-    /// The same page by page, for whoever copies pages.
+    /// Copies a stream that was read before without a fault: what is stored as the copy will be is not looked at again.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub fn read_pages(
+    /// As [`Self::read`], but wrong checksums may go unseen.
+    pub fn copy(
         &mut self,
         info: &SlvInfo,
         owner: &Owner,
-        sink: &mut dyn FnMut(StreamPart<'_>) -> EseResult<()>,
+        copy: &mut AheadStream<'_>,
     ) -> EseResult<()> {
-        // Most streams are short: a buffer for the longest piece would cost more than reading them.
-        let pages = info.runs().iter().map(|run| run.count().min(OWNER_ROW_PAGES)).max();
-        let mut buffer = vec![0; pages.unwrap_or(0) as usize * PAGE_BYTES];
-        let mut left_bytes = info.len_bytes();
-        for run in info.runs() {
-            for piece in run.pieces(OWNER_ROW_PAGES) {
-                let pages = piece.count() as usize * PAGE_BYTES;
-                let bytes = buffer.get_mut(..pages).unwrap_or_default();
-                self.read_piece(piece, owner, bytes)?;
-                let wanted = left_bytes.min(pages as u64);
-                left_bytes -= wanted;
-                let offset_bytes = piece.first().offset_bytes();
-                sink(StreamPart { pages: bytes, len_bytes: wanted as usize, offset_bytes })?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let copied = each_piece(info, &mut |piece, len_bytes| {
+            let row = self.owned_row(piece, owner)?;
+            if copy.takes(piece.count(), len_bytes) && self.is_padded(piece, len_bytes)? {
+                return copy.push_pages(self.file.storage(), &row, len_bytes);
             }
+            self.read_piece(&row, &mut buffer)?;
+            copy.push(buffer.get(..len_bytes as usize).unwrap_or_default())
+        });
+        self.buffer = buffer;
+        copied
+    }
+
+    /// Whether nothing but zeros follows the stream, so many bytes from the start of these pages, on its last page.
+    fn is_padded(&self, piece: Run, len_bytes: u64) -> EseResult<bool> {
+        let rest_bytes = u64::from(piece.count()) * PAGE_BYTES as u64 - len_bytes;
+        let mut rest = [0; PAGE_BYTES];
+        let Some(rest) = rest.get_mut(..rest_bytes as usize) else { return Ok(false) };
+        if !rest.is_empty() {
+            let offset_bytes = piece.first().offset_bytes() + len_bytes;
+            self.file.storage().read_exact_at(rest, offset_bytes)?;
         }
-        Ok(())
+        Ok(rest.iter().all(|byte| *byte == 0))
     }
 
     /// The whole stream in memory.
@@ -110,7 +109,8 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
         Ok(bytes)
     }
 
-    fn read_piece(&mut self, piece: Run, owner: &Owner, bytes: &mut [u8]) -> EseResult<()> {
+    /// The row of a piece, which must be this owner's.
+    fn owned_row(&mut self, piece: Run, owner: &Owner) -> EseResult<OwnerRow> {
         let row = self.owner_row(piece)?;
         if row.run != piece || row.owner != *owner {
             let reason = format!(
@@ -120,8 +120,14 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
             );
             return Err(self.corrupt(reason));
         }
-        self.file.read(piece, bytes)?;
-        match first_bad_page(&row, bytes) {
+        Ok(row)
+    }
+
+    /// Reads and verifies whole pages into `buffer`.
+    fn read_piece(&self, row: &OwnerRow, buffer: &mut Vec<u8>) -> EseResult<()> {
+        buffer.resize(row.run.count() as usize * PAGE_BYTES, 0);
+        self.file.read(row.run, buffer)?;
+        match first_bad_page(row, buffer) {
             None => Ok(()),
             Some(page) => Err(self.corrupt(format!("the checksum of page {page} is wrong"))),
         }
@@ -140,6 +146,17 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
     fn corrupt(&self, reason: String) -> EseError {
         EseError::corrupt_bytes(reason).in_file(self.file.storage().path())
     }
+}
+
+/// Calls `visit` with the pieces of a stream that have rows of their own, and how many of their bytes are the stream's.
+fn each_piece(info: &SlvInfo, visit: &mut dyn FnMut(Run, u64) -> EseResult<()>) -> EseResult<()> {
+    let mut left_bytes = info.len_bytes();
+    for piece in info.runs().iter().flat_map(|run| run.pieces(OWNER_ROW_PAGES)) {
+        let len_bytes = left_bytes.min(u64::from(piece.count()) * PAGE_BYTES as u64);
+        left_bytes -= len_bytes;
+        visit(piece, len_bytes)?;
+    }
+    Ok(())
 }
 
 /// The checksums of whole pages of a run.

@@ -1,4 +1,4 @@
-//! Rows by column name: making them, reading them, and the keys that find them.
+//! Rows by column name: reading them, and the keys that find them.
 //!
 //! For tables whose columns are known by name and not by number: the tables of the streaming file, and those of the
 //! mailbox store. Values are bytes as stored; what they mean is the caller's affair.
@@ -14,7 +14,6 @@ use crate::ese::table::key::{IndexDef, KeyBuilder};
 use crate::ese::table::record::{FieldValues, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::table::schema::TableDef;
-use crate::ese::table::write::{DatabaseWriter, FieldValue};
 use crate::ese::txn::Pages;
 
 /// A table and the places of its columns.
@@ -101,6 +100,12 @@ impl NamedTable {
     /// [`EseError::Corrupt`] when the table lacks it: it was made by something else.
     pub fn column(&self, name: &str) -> EseResult<&ColumnDef> {
         column_of(&self.def, self.place(name)?, name)
+    }
+
+    /// The place of the column of this name.
+    #[inline]
+    pub(super) fn place_of(&self, name: &str) -> Option<usize> {
+        self.places.of(name)
     }
 
     fn place(&self, name: &str) -> EseResult<usize> {
@@ -231,132 +236,6 @@ pub fn prefix_end(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut end = prefix.get(..=kept)?.to_vec();
     *end.last_mut()? += 1;
     Some(end)
-}
-
-/// The value of one column of a row to be written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Cell<'v> {
-    /// NULL, or unchanged in an update.
-    #[default]
-    Empty,
-    /// NULL, also in an update.
-    Null,
-    /// One value.
-    One(Cow<'v, [u8]>),
-    /// Several.
-    Many(Vec<Cow<'v, [u8]>>),
-    /// A long value that the table holds already.
-    Shared(Lid),
-}
-
-/// A row to be written, or changes of one.
-#[derive(Debug, Clone)]
-pub struct Draft<'t, 'v> {
-    table: &'t NamedTable,
-    cells: Vec<Cell<'v>>,
-}
-
-impl<'t, 'v> Draft<'t, 'v> {
-    /// A row without values.
-    pub fn new(table: &'t NamedTable) -> Self {
-        let cells = vec![Cell::Empty; table.def.columns.len()];
-        Self { table, cells }
-    }
-
-    /// The table.
-    pub fn table(&self) -> &'t NamedTable {
-        self.table
-    }
-
-    /// Sets a column.
-    ///
-    /// # Panics
-    /// When the table has no such column; tables are checked when a store is opened.
-    pub fn set(&mut self, column: &str, cell: Cell<'v>) -> &mut Self {
-        let place = self.table.places.of(column);
-        let slot = place.and_then(|place| self.cells.get_mut(place));
-        *slot.unwrap_or_else(|| panic!("{} has no column {column}", self.table.def.name)) = cell;
-        self
-    }
-
-    /// Sets the column at this place of the table; beyond its last one nothing happens.
-    pub fn set_at(&mut self, place: usize, cell: Cell<'v>) -> &mut Self {
-        if let Some(slot) = self.cells.get_mut(place) {
-            *slot = cell;
-        }
-        self
-    }
-
-    /// The cell of a column; [`Cell::Empty`] when it was not set.
-    pub fn cell(&self, column: &str) -> &Cell<'v> {
-        let place = self.table.places.of(column);
-        place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Empty)
-    }
-
-    /// Sets a column to bytes.
-    pub fn bytes(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
-        self.set(column, Cell::One(value.into()))
-    }
-
-    /// Sets a column to bytes unless they are empty.
-    pub fn filled(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
-        let value = value.into();
-        if value.is_empty() { self } else { self.set(column, Cell::One(value)) }
-    }
-
-    /// Sets a Long column.
-    pub fn i32(&mut self, column: &str, value: i32) -> &mut Self {
-        self.bytes(column, value.to_le_bytes().to_vec())
-    }
-
-    /// Sets a Currency column.
-    pub fn i64(&mut self, column: &str, value: i64) -> &mut Self {
-        self.bytes(column, value.to_le_bytes().to_vec())
-    }
-
-    /// Sets a Bit column.
-    pub fn bit(&mut self, column: &str, value: bool) -> &mut Self {
-        self.bytes(column, vec![if value { 0xff } else { 0 }])
-    }
-
-    /// The cells with the names of their columns, in the table's order.
-    pub fn cells(&self) -> impl Iterator<Item = (&ColumnDef, &Cell<'v>)> {
-        self.table.def.columns.iter().zip(&self.cells)
-    }
-
-    /// The values in the order of the table's columns, as a table loader takes them.
-    pub fn values(&self) -> Vec<FieldValue<'_>> {
-        self.cells.iter().map(value_of).collect()
-    }
-
-    /// Inserts the row; answers its bookmark.
-    ///
-    /// # Errors
-    /// As [`DatabaseWriter::insert`].
-    pub fn insert(&self, writer: &mut DatabaseWriter) -> EseResult<Vec<u8>> {
-        writer.insert(&self.table.def, &self.values())
-    }
-
-    /// Changes the columns that are set in the row at `bookmark`; answers its new bookmark.
-    ///
-    /// # Errors
-    /// As [`DatabaseWriter::update`].
-    pub fn update(&self, writer: &mut DatabaseWriter, bookmark: &[u8]) -> EseResult<Vec<u8>> {
-        let set = self.cells.iter().enumerate().filter(|(_, cell)| **cell != Cell::Empty);
-        let changes: Vec<_> = set.map(|(place, cell)| (place, value_of(cell))).collect();
-        writer.update(&self.table.def, bookmark, &changes)
-    }
-}
-
-fn value_of<'c>(cell: &'c Cell<'_>) -> FieldValue<'c> {
-    match cell {
-        Cell::Empty | Cell::Null => FieldValue::Null,
-        Cell::One(bytes) => FieldValue::Bytes(bytes),
-        Cell::Many(values) => {
-            FieldValue::Many(values.iter().map(|value| FieldValue::Bytes(value)).collect())
-        }
-        Cell::Shared(lid) => FieldValue::Shared(*lid),
-    }
 }
 
 /// The values of one row, by column name.

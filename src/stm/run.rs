@@ -77,6 +77,12 @@ impl Run {
         (self.first.0..=self.last().0).map(StmPgno)
     }
 
+    /// The first `count` pages, or all of them when there are no more, and the rest. `count` is at least one.
+    pub(super) fn split_at(self, count: u32) -> (Self, Option<Self>) {
+        let taken = Self { count: self.count.min(count.max(1)), ..self };
+        (taken, Self::new(self.first.0 + taken.count, self.count - taken.count))
+    }
+
     /// The run cut into pieces of at most `most` pages.
     ///
     /// # Panics

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::run::{Run, SlvInfo, push_joined};
+use super::stock::StreamNeed;
 use super::{CHUNK_PAGES, CLUSTER_PAGES, Chunk, PAGE_BYTES, PageState, StmPgno};
 use crate::ese::error::{EseError, EseResult};
 
@@ -85,14 +86,28 @@ impl SpaceMap {
         Ok(info)
     }
 
+    /// Sets whole clusters, and single pages, aside for content that is placed later. They lie where [`Self::reserve`] would have taken
+    /// them.
+    ///
+    /// # Errors
+    /// As [`Self::allocate`].
+    pub fn reserve_ahead(&mut self, need: StreamNeed) -> EseResult<[Vec<Run>; 2]> {
+        let mut reserved = [Vec::new(), Vec::new()];
+        let [clusters, pages] = &mut reserved;
+        self.take_clusters(need.clusters, clusters)?;
+        self.take_pages(need.pages, pages)?;
+        reserved.iter().flatten().for_each(|run| self.mark(*run, PageState::Reserved));
+        Ok(reserved)
+    }
+
     /// Reserved pages come into use.
     pub fn commit(&mut self, info: &SlvInfo) {
         info.runs().iter().for_each(|run| self.mark(*run, PageState::Committed));
     }
 
     /// Reserved pages are free again.
-    pub fn give_back(&mut self, info: &SlvInfo) {
-        info.runs().iter().for_each(|run| self.mark(*run, PageState::Free));
+    pub fn give_back(&mut self, runs: &[Run]) {
+        runs.iter().for_each(|run| self.mark(*run, PageState::Free));
         (self.pages_from, self.clusters_from) = (0, 0);
     }
 
@@ -101,17 +116,15 @@ impl SpaceMap {
     /// # Errors
     /// [`EseError::Limit`] when the file cannot grow so far.
     pub fn allocate(&mut self, len_bytes: u64) -> EseResult<SlvInfo> {
-        let page_count = len_bytes.div_ceil(PAGE_BYTES as u64);
-        let Ok(page_count) = u32::try_from(page_count) else {
+        let (Some(clusters), Some(pages)) = (clusters_of(len_bytes), single_pages_of(len_bytes))
+        else {
+            let page_count = len_bytes.div_ceil(PAGE_BYTES as u64);
             return Err(EseError::limit("pages of a stream", page_count, u32::MAX.into()));
         };
+        let page_count = clusters * CLUSTER_PAGES + pages;
         let mut runs = Vec::new();
-        if len_bytes >= LARGE_BYTES {
-            self.take_clusters(page_count / CLUSTER_PAGES, &mut runs)?;
-            self.take_pages(page_count % CLUSTER_PAGES, &mut runs)?;
-        } else {
-            self.take_pages(page_count, &mut runs)?;
-        }
+        self.take_clusters(clusters, &mut runs)?;
+        self.take_pages(pages, &mut runs)?;
         if runs.len() > SlvInfo::RUNS_MAX {
             // Too scattered for one value: all of it goes to new chunks at the end instead.
             runs.iter().for_each(|run| self.mark(*run, PageState::Free));
@@ -223,6 +236,18 @@ impl SpaceMap {
             }
         }
     }
+}
+
+/// Clusters that content of so many bytes takes; none when it has more pages than a file.
+pub(super) fn clusters_of(len_bytes: u64) -> Option<u32> {
+    let pages = u32::try_from(len_bytes.div_ceil(PAGE_BYTES as u64)).ok()?;
+    Some(if len_bytes >= LARGE_BYTES { pages / CLUSTER_PAGES } else { 0 })
+}
+
+/// Pages that it takes beside them.
+pub(super) fn single_pages_of(len_bytes: u64) -> Option<u32> {
+    let pages = u32::try_from(len_bytes.div_ceil(PAGE_BYTES as u64)).ok()?;
+    Some(pages - clusters_of(len_bytes)? * CLUSTER_PAGES)
 }
 
 fn too_long() -> EseError {

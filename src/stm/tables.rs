@@ -5,7 +5,8 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::rows::{Draft, Fields, NamedTable};
+use super::draft::Draft;
+use super::rows::{Fields, NamedTable};
 use super::{CHUNK_PAGES, Chunk, OWNER_ROW_PAGES, Run};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::column::{ColumnFlags, ColumnType};

@@ -10,7 +10,9 @@ use super::file::StmFile;
 use super::pair::mark;
 use super::read::{StreamReader, checksums_of};
 use super::tables::StmTables;
-use super::{OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, SpaceMap};
+use super::{
+    OWNER_ROW_PAGES, Owner, OwnerRow, PAGE_BYTES, Run, SlvInfo, SpaceMap, StreamNeed, StreamStock,
+};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Dbtime;
 use crate::ese::page::header::{DbHeader, DbState};
@@ -111,10 +113,7 @@ impl StmWriter {
     }
 
     /// Makes room in the file for what `take` takes.
-    fn with_room(
-        &mut self,
-        take: impl FnOnce(&mut SpaceMap) -> EseResult<SlvInfo>,
-    ) -> EseResult<SlvInfo> {
+    fn with_room<T>(&mut self, take: impl FnOnce(&mut SpaceMap) -> EseResult<T>) -> EseResult<T> {
         let pages_before = self.space.page_count();
         let info = take(&mut self.space)?;
         if self.space.page_count() > pages_before {
@@ -133,6 +132,22 @@ impl StmWriter {
         self.with_room(|space| space.reserve(len_bytes))
     }
 
+    /// Sets pages aside so that `stock` holds `need`.
+    ///
+    /// # Errors
+    /// As [`Self::write_from`].
+    pub fn fill_stock(&mut self, stock: &mut StreamStock, need: StreamNeed) -> EseResult<()> {
+        let holds = stock.holds();
+        let missing = StreamNeed {
+            clusters: need.clusters.saturating_sub(holds.clusters),
+            pages: need.pages.saturating_sub(holds.pages),
+        };
+        let [clusters, pages] = self.with_room(|space| space.reserve_ahead(missing))?;
+        stock.add_clusters(clusters);
+        stock.add_pages(pages);
+        Ok(())
+    }
+
     /// Takes reserved pages into use; their rows in the owner table are written in the same commit.
     pub fn commit_reserved(&mut self, info: &SlvInfo) {
         self.is_synced = false;
@@ -140,8 +155,8 @@ impl StmWriter {
     }
 
     /// Reserved pages will not be used.
-    pub fn give_back(&mut self, info: &SlvInfo) {
-        self.space.give_back(info);
+    pub fn give_back(&mut self, runs: &[Run]) {
+        self.space.give_back(runs);
     }
 
     /// As [`Self::write_from`] for bytes in memory.

@@ -8,8 +8,9 @@ use crate::ese::table::column::{ColumnDef, ColumnFlags, Lid};
 use crate::ese::table::compress::decompress;
 use crate::ese::table::database::Table;
 use crate::ese::table::long_value::LvReader;
-use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::record::{FieldValues, Rewrite, Stored};
 use crate::ese::table::rows::Row;
+use crate::ese::table::write::record_bounds;
 use crate::ese::txn::Pages;
 use crate::mapi::InstanceId;
 use crate::stm::{Cell, Draft, NamedTable, SlvInfo};
@@ -24,6 +25,8 @@ pub struct RowMap {
     to: Vec<Option<usize>>,
     /// Columns of the source that the target does not have.
     left: Vec<String>,
+    /// How whole records are copied, where both tables are so much alike.
+    rewrite: Option<Rewrite>,
 }
 
 impl RowMap {
@@ -45,7 +48,14 @@ impl RowMap {
             }
             to.push(found);
         }
-        Self { to, left }
+        let bounds = record_bounds(target.def());
+        let rewrite = Rewrite::new(&source.def().columns, &target.def().columns, &to, bounds);
+        Self { to, left, rewrite }
+    }
+
+    /// How whole records are copied, where both tables are so much alike.
+    pub fn rewrite(&self) -> Option<&Rewrite> {
+        self.rewrite.as_ref()
     }
 
     /// Columns of the source that the target does not have: what stands in them is not copied.
@@ -177,9 +187,9 @@ pub(crate) fn own_content(
     attachments: &[InstanceId],
 ) {
     let ids = attachments.iter().map(|id| id.to_store().to_vec().into());
-    let ids = if attachments.is_empty() { Cell::Empty } else { Cell::Many(ids.collect()) };
+    let ids = if attachments.is_empty() { Cell::Null } else { Cell::Many(ids.collect()) };
     draft
-        .bytes(col::INSTANCE, new.to_store().to_vec())
+        .copied(col::INSTANCE, &new.to_store())
         .i32(col::REFERENCES, live)
         .i32(col::SOFT_REFERENCES, soft)
         .set(col::STREAM, one(stream.map(SlvInfo::encode)))
@@ -194,7 +204,7 @@ pub(crate) fn own_attachment(
     stream: Option<&SlvInfo>,
 ) {
     draft
-        .bytes(col::ATTACHMENT, new.to_store().to_vec())
+        .copied(col::ATTACHMENT, &new.to_store())
         .i32(col::ATTACHMENT_REFERENCES, 1)
         .i32(col::ATTACHMENT_SOFT_REFERENCES, 0)
         .set(col::EMBEDDED, one(embedded.map(|embedded| embedded.to_store().to_vec())))
@@ -202,12 +212,12 @@ pub(crate) fn own_attachment(
 }
 
 fn one(value: Option<Vec<u8>>) -> Cell<'static> {
-    value.map_or(Cell::Empty, |value| Cell::One(value.into()))
+    value.map_or(Cell::Null, |value| Cell::One(value.into()))
 }
 
 /// Empties the columns of an item's copy that have a value of its own there, or none.
 pub(crate) fn clear_own(draft: &mut Draft<'_, '_>) {
     for own in [col::READ_CHANGE, col::CHANGE_KEY, col::PCL, col::SOURCE_KEY, col::DELETED_ON] {
-        draft.set(own, Cell::Empty);
+        draft.set(own, Cell::Null);
     }
 }

@@ -146,42 +146,23 @@ impl Item {
 
     /// Puts the whole item into its row.
     pub(crate) fn put(&self, draft: &mut Draft<'_, '_>) {
+        self.put_own(draft);
         draft
-            .bytes(col::FOLDER, self.id.folder.to_store().to_vec())
-            .bytes(col::MESSAGE, self.id.message.to_store().to_vec())
-            .bytes(col::ROOT, self.root.to_store().to_vec())
-            .bytes(col::INSTANCE, self.instance.to_store().to_vec())
             .bit(col::ASSOCIATED, self.associated)
-            .bit(col::READ, self.read)
-            .i32(col::FLAGS, self.flags.bits().cast_signed())
             .i32(col::STATUS, self.status)
-            .i64(col::SIZE, self.bytes)
-            .i32(col::ARTICLE, self.article)
-            .bit(col::PARTIAL, self.partial)
-            .filled(col::PCL, self.pcl.to_bytes());
+            .bit(col::PARTIAL, self.partial);
         for (column, time) in [
             (col::SORT_TIME, self.sort_time),
-            (col::COMMIT_TIME, self.commit_time),
             (col::CREATED, self.created),
             (col::MODIFIED, self.modified),
             (col::DELIVERED, self.delivered),
-            (col::DELETED_ON, self.deleted_on),
         ] {
             if let Some(FileTime(time)) = time {
                 draft.i64(column, time);
             }
         }
-        if let Some(change) = self.change {
-            draft.bytes(col::CHANGE, change.to_store().to_vec());
-        }
-        if let Some(key) = self.change_key {
-            draft.bytes(col::CHANGE_KEY, key.to_bytes());
-        }
-        if let Some(key) = self.source_key {
-            draft.bytes(col::SOURCE_KEY, key.to_bytes().to_vec());
-        }
         if let Some(SearchKey(key)) = self.search_key {
-            draft.bytes(col::SEARCH_KEY, key.to_vec());
+            draft.copied(col::SEARCH_KEY, &key);
         }
         if let Some(status) = self.flag_status {
             draft.i32(col::FLAG_STATUS, status);
@@ -190,6 +171,36 @@ impl Item {
         if !self.categories.is_empty() {
             let categories = self.categories.iter().map(|text| to_utf16le(text).into());
             draft.set(col::CATEGORIES, Cell::Many(categories.collect()));
+        }
+    }
+
+    /// Puts what a copy of an item has of its own into its row.
+    pub(crate) fn put_own(&self, draft: &mut Draft<'_, '_>) {
+        draft
+            .copied(col::FOLDER, &self.id.folder.to_store())
+            .copied(col::MESSAGE, &self.id.message.to_store())
+            .copied(col::ROOT, &self.root.to_store())
+            .copied(col::INSTANCE, &self.instance.to_store())
+            .bit(col::READ, self.read)
+            .i32(col::FLAGS, self.flags.bits().cast_signed())
+            .i64(col::SIZE, self.bytes)
+            .i32(col::ARTICLE, self.article)
+            .filled(col::PCL, self.pcl.to_bytes());
+        for (column, time) in
+            [(col::COMMIT_TIME, self.commit_time), (col::DELETED_ON, self.deleted_on)]
+        {
+            if let Some(FileTime(time)) = time {
+                draft.i64(column, time);
+            }
+        }
+        if let Some(change) = self.change {
+            draft.copied(col::CHANGE, &change.to_store());
+        }
+        if let Some(key) = self.change_key {
+            draft.copied(col::CHANGE_KEY, &key.to_bytes());
+        }
+        if let Some(key) = self.source_key {
+            draft.copied(col::SOURCE_KEY, &key.to_bytes());
         }
     }
 }

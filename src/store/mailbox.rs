@@ -136,7 +136,7 @@ impl Mailbox {
         let [root, ..] = logon_folders;
         let ids = logon_folders.iter().map(|folder| folder.to_store().to_vec().into());
         draft
-            .bytes(col::ROOT, root.to_store().to_vec())
+            .copied(col::ROOT, &root.to_store())
             .i64(col::SIZE, 0)
             .i32(col::ITEM_COUNT, 0)
             .i32(col::DELETED_COUNT, 0)

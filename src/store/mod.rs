@@ -55,6 +55,6 @@ pub use schema::Tables;
 pub use sum::{ContentSum, LostAttachment, Summer};
 pub use view::{Body, StoreInfo, View, Visit};
 pub use write::{
-    ATTACHMENT_ROWS_MAX, AheadFiles, Holders, NewFolder, Parcel, ParcelBuilder, ParcelMaps,
-    ParcelTarget, ParcelWish, Reservation, StoreWriter, Stored,
+    ATTACHMENT_ROWS_MAX, AheadFiles, Articles, Holders, NewFolder, Parcel, ParcelBuilder,
+    ParcelMaps, ParcelStock, ParcelTarget, ParcelWish, Reservation, StoreWriter, Stored,
 };

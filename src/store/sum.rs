@@ -91,9 +91,37 @@ struct Summing {
     values: u32,
 }
 
+/// Names and short values are gathered up to this length: hashing a few bytes costs as much as hashing hundreds.
+const GATHER_BYTES: usize = 2048;
+
 enum Hasher {
-    Crc(crc32fast::Hasher),
+    Crc(crc32fast::Hasher, Vec<u8>),
     Strong(Box<blake3::Hasher>),
+}
+
+impl Hasher {
+    fn crc() -> Self {
+        Self::Crc(crc32fast::Hasher::new(), Vec::with_capacity(GATHER_BYTES))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Crc(hasher, gathered) => {
+                if gathered.len() + bytes.len() > GATHER_BYTES {
+                    hasher.update(gathered);
+                    gathered.clear();
+                }
+                if bytes.len() >= GATHER_BYTES {
+                    hasher.update(bytes);
+                } else {
+                    gathered.extend_from_slice(bytes);
+                }
+            }
+            Self::Strong(hasher) => {
+                hasher.update(bytes);
+            }
+        }
+    }
 }
 
 impl Summing {
@@ -102,12 +130,7 @@ impl Summing {
     }
 
     fn add(&mut self, bytes: &[u8]) {
-        match &mut self.hasher {
-            Hasher::Crc(hasher) => hasher.update(bytes),
-            Hasher::Strong(hasher) => {
-                hasher.update(bytes);
-            }
-        }
+        self.hasher.add(bytes);
         self.sum.bytes += bytes.len() as u64;
     }
 }
@@ -190,10 +213,13 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
     /// # Errors
     /// [`EseError::Corrupt`] when a part is missing or damaged; [`EseError::Io`].
     pub fn content_sum(&self, instance: InstanceId) -> EseResult<ContentSum> {
-        let mut summing = Summing::new(Hasher::Crc(crc32fast::Hasher::new()));
+        let mut summing = Summing::new(Hasher::crc());
         self.sum_content(instance, 0, &mut summing)?;
         let crc = match summing.hasher {
-            Hasher::Crc(hasher) => hasher.finalize(),
+            Hasher::Crc(mut hasher, gathered) => {
+                hasher.update(&gathered);
+                hasher.finalize()
+            }
             Hasher::Strong(_) => 0,
         };
         Ok(ContentSum { crc, ..summing.sum })
@@ -208,7 +234,7 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
         self.sum_content(instance, 0, &mut summing)?;
         Ok(match summing.hasher {
             Hasher::Strong(hasher) => *hasher.finalize().as_bytes(),
-            Hasher::Crc(_) => [0; 32],
+            Hasher::Crc(..) => [0; 32],
         })
     }
 
@@ -217,7 +243,7 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
     /// # Errors
     /// [`EseError::Corrupt`] when more than attachments is lost; [`EseError::Io`].
     pub fn lost_attachments(&self, instance: InstanceId) -> EseResult<Vec<LostAttachment>> {
-        let mut summing = Summing::new(Hasher::Crc(crc32fast::Hasher::new()));
+        let mut summing = Summing::new(Hasher::crc());
         let content = self.sum_body(instance, &mut summing)?;
         let mut lost = Vec::new();
         for (number, attachment) in content.attachments.into_iter().enumerate() {

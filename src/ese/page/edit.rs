@@ -54,6 +54,20 @@ impl<'a> PageEditor<'a> {
         external_header: &[u8],
     ) -> Self {
         bytes.fill(0);
+        Self::format_zeroed(bytes, pgno, objid, flags, external_header)
+    }
+
+    /// As [`Self::format`], in bytes that are zero already.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn format_zeroed(
+        bytes: &'a mut [u8],
+        pgno: Pgno,
+        objid: ObjId,
+        flags: PageFlags,
+        external_header: &[u8],
+    ) -> Self {
         let mut page = Self::over(bytes, pgno);
         page.put_u32(layout::OBJID, objid.0);
         page.put_u32(layout::FLAGS, (flags | PageFlags::WRITTEN).bits());
@@ -148,10 +162,21 @@ impl<'a> PageEditor<'a> {
         }
     }
 
+    fn u16(&self, offset: usize) -> usize {
+        usize::from(u16::from_le_bytes([self.bytes[offset], self.bytes[offset + 1]]))
+    }
+
+    fn tag_count(&self) -> usize {
+        self.u16(layout::TAG_COUNT) & usize::from(layout::TAG_COUNT_MASK)
+    }
+
+    fn first_free(&self) -> usize {
+        self.u16(layout::FIRST_FREE)
+    }
+
     /// Bytes between the last node and the tag array.
     fn gap_bytes(&self) -> usize {
-        let view = self.view();
-        self.size.data_bytes() - view.first_free() - layout::TAG_BYTES * view.tag_count()
+        self.size.data_bytes() - self.first_free() - layout::TAG_BYTES * self.tag_count()
     }
 
     /// Replaces tag 0. The page must not hold compressed nodes.
@@ -165,7 +190,7 @@ impl<'a> PageEditor<'a> {
 
     /// Free bytes, holes included.
     pub fn free_bytes(&self) -> usize {
-        self.view().free_bytes()
+        self.u16(layout::FREE_BYTES)
     }
 
     fn split_key<'k>(&self, key: &'k [u8]) -> SplitKey<'k> {
@@ -197,7 +222,7 @@ impl<'a> PageEditor<'a> {
     pub fn insert_node_pieces(&mut self, line: usize, key: &[u8], data: &[&[u8]]) -> bool {
         let data_bytes = data.iter().map(|piece| piece.len()).sum::<usize>();
         assert!(data_bytes > 0, "a node must have data");
-        let count = self.view().tag_count();
+        let count = self.tag_count();
         let index = line + 1;
         assert!(index <= count, "line {line} of {} nodes", count - 1);
         let split = self.split_key(key);
@@ -209,7 +234,7 @@ impl<'a> PageEditor<'a> {
         if length_bytes + layout::TAG_BYTES > self.gap_bytes() {
             self.compact();
         }
-        let offset = self.view().first_free();
+        let offset = self.first_free();
         let moved = self.tag_position(count - 1)..self.tag_position(index) + layout::TAG_BYTES;
         if index < count {
             self.bytes.copy_within(moved.clone(), moved.start - layout::TAG_BYTES);
@@ -242,10 +267,10 @@ impl<'a> PageEditor<'a> {
     /// When there is no such node.
     pub fn delete_node(&mut self, line: usize) {
         let index = line + 1;
-        let count = self.view().tag_count();
+        let count = self.tag_count();
         assert!(index < count, "line {line} of {} nodes", count - 1);
         let (offset, length_bytes, _) = self.raw_tag(index);
-        let first_free = self.view().first_free();
+        let first_free = self.first_free();
         let free_bytes = self.free_bytes();
         let start = self.size.header_bytes() + offset;
         // Zeroed, so that deleted mail does not linger in holes.
@@ -305,7 +330,7 @@ impl<'a> PageEditor<'a> {
             self.compact();
         }
         if new_bytes > 0 {
-            let first_free = self.view().first_free();
+            let first_free = self.first_free();
             let start = self.size.header_bytes() + first_free;
             put_pieces(&mut self.bytes[start..start + new_bytes], pieces);
             self.put_tag(index, first_free, new_bytes, flags);
@@ -317,7 +342,7 @@ impl<'a> PageEditor<'a> {
 
     /// Moves all tags' bytes together, in tag order, and zeroes the rest.
     pub fn compact(&mut self) {
-        let count = self.view().tag_count();
+        let count = self.tag_count();
         let header_bytes = self.size.header_bytes();
         let old = self.bytes[header_bytes..].to_vec();
         let mut first_free = 0;

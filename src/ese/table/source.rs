@@ -79,10 +79,21 @@ impl FieldSource for RecordSource<'_> {
 
     fn value(&self, fid: Fid, template: bool, nth: usize) -> EseResult<Option<Cow<'_, [u8]>>> {
         let Some(column) = self.column(fid, template) else { return Ok(None) };
+        self.value_in(column, template, nth)
+    }
+
+    fn value_in(
+        &self,
+        column: &ColumnDef,
+        _: bool,
+        nth: usize,
+    ) -> EseResult<Option<Cow<'_, [u8]>>> {
         let named = |error: EseError| error.in_object(&column.name);
         match self.view.get(column).map_err(named)? {
+            // A default is the table's, not that of whoever asks.
             FieldValues::Default => {
-                Ok(column.default_value().filter(|_| nth == 0).map(Cow::Borrowed))
+                let own = self.column(column.fid, column.derived);
+                Ok(own.and_then(ColumnDef::default_value).filter(|_| nth == 0).map(Cow::Borrowed))
             }
             values => match values.get(nth) {
                 Some(stored) => self.plain(stored.map_err(named)?).map(Some).map_err(named),

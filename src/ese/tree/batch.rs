@@ -15,37 +15,37 @@ use crate::ese::txn::Pages;
 /// Changes gathered for one leaf before it is divided: bounds memory when a whole batch falls into one gap.
 const GATHERED_BYTES_MAX: usize = 1 << 20;
 
-/// One change of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
+/// One change of a batch, with keys and data of its own or with those of a buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<B = Vec<u8>> {
     /// Adds an entry; the key (in trees ordered by data: key and data) must be new.
     Insert {
         /// Key.
-        key: Vec<u8>,
+        key: B,
         /// Data.
-        data: Vec<u8>,
+        data: B,
     },
     /// Adds an entry or replaces its data.
     Put {
         /// Key.
-        key: Vec<u8>,
+        key: B,
         /// Data.
-        data: Vec<u8>,
+        data: B,
     },
     /// Removes an entry that must be there.
     Delete {
         /// Key.
-        key: Vec<u8>,
+        key: B,
         /// Data; looked at only in trees ordered by data.
-        data: Vec<u8>,
+        data: B,
     },
 }
 
-impl Change {
+impl<B: AsRef<[u8]>> Change<B> {
     fn bookmark(&self) -> (&[u8], &[u8]) {
         match self {
             Self::Insert { key, data } | Self::Put { key, data } | Self::Delete { key, data } => {
-                (key, data)
+                (key.as_ref(), data.as_ref())
             }
         }
     }
@@ -66,22 +66,22 @@ impl Forest {
     /// # Errors
     /// [`Refusal::DuplicateKey`], [`Refusal::NotFound`], [`Refusal::BadRequest`] when the batch is not sorted,
     /// [`EseError::Limit`]. When changes before the offending one have been made, the writer is dead (promise P12).
-    pub fn merge(
+    pub fn merge<B: AsRef<[u8]>>(
         &mut self,
         tree: &Tree,
-        changes: impl IntoIterator<Item = Change>,
+        changes: impl IntoIterator<Item = Change<B>>,
     ) -> EseResult<u64> {
         let mut changes = changes.into_iter().peekable();
         self.undivided(|forest| forest.merge_all(tree, &mut changes))
     }
 
-    fn merge_all<I: Iterator<Item = Change>>(
+    fn merge_all<B: AsRef<[u8]>, I: Iterator<Item = Change<B>>>(
         &mut self,
         tree: &Tree,
         changes: &mut Peekable<I>,
     ) -> EseResult<u64> {
         let mut count = 0;
-        let mut last: Option<(Vec<u8>, Vec<u8>)> = None;
+        let mut last = Last::default();
         while let Some(change) = changes.peek() {
             let path = self.descend(tree, change.target(tree))?;
             let (leaf, branches) = path.split();
@@ -110,7 +110,7 @@ impl Forest {
         tree: &Tree,
         leaf: Step,
         branches: &[Step],
-        changes: Vec<Change>,
+        changes: Vec<Change<impl AsRef<[u8]>>>,
     ) -> EseResult<()> {
         let old = self.leaf_entries(tree, leaf.pgno)?;
         let is_last = self.links_of(tree, leaf.pgno)?.1.is_none();
@@ -151,16 +151,38 @@ impl Forest {
     }
 }
 
+/// The bookmark of the change before.
+#[derive(Default)]
+struct Last {
+    is_there: bool,
+    key: Vec<u8>,
+    data: Vec<u8>,
+}
+
+impl Last {
+    /// Answers whether the next bookmark stands after this one, and takes its place.
+    fn advance(&mut self, (key, data): (&[u8], &[u8]), by_data: bool) -> bool {
+        let is_after =
+            !self.is_there || compare((&self.key, &self.data), (key, data), by_data).is_lt();
+        self.is_there = true;
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.data.clear();
+        self.data.extend_from_slice(if by_data { data } else { &[] });
+        is_after
+    }
+}
+
 /// Takes the changes that fall under `bound`, as many as memory allows.
-fn gather<I: Iterator<Item = Change>>(
+fn gather<B: AsRef<[u8]>, I: Iterator<Item = Change<B>>>(
     changes: &mut Peekable<I>,
     tree: &Tree,
     bound: Option<&[u8]>,
-    last: &mut Option<(Vec<u8>, Vec<u8>)>,
-) -> EseResult<Vec<Change>> {
+    last: &mut Last,
+) -> EseResult<Vec<Change<B>>> {
     let mut gathered = Vec::new();
     let mut gathered_bytes = 0;
-    let is_under = |change: &Change| {
+    let is_under = |change: &Change<B>| {
         let (key, data) = change.bookmark();
         let data = if tree.is_by_data() { data } else { &[] };
         bound.is_none_or(|bound| compare_parts([key, data, &[]], [bound, &[], &[]]).is_lt())
@@ -173,14 +195,11 @@ fn gather<I: Iterator<Item = Change>>(
         if !matches!(change, Change::Delete { .. }) {
             check_length(tree, key, data)?;
         }
-        if let Some((last_key, last_data)) = last
-            && !compare((last_key, last_data), (key, data), tree.is_by_data()).is_lt()
-        {
+        if !last.advance((key, data), tree.is_by_data()) {
             let reason = "the changes of a batch are not in ascending order";
             return Err(EseError::refused(Refusal::BadRequest, reason).in_tree(tree.objid));
         }
         gathered_bytes += key.len() + data.len();
-        *last = Some((key.to_vec(), data.to_vec()));
         gathered.push(change);
     }
     Ok(gathered)
@@ -190,7 +209,7 @@ fn gather<I: Iterator<Item = Change>>(
 fn merged(
     tree: &Tree,
     old: Vec<Entry>,
-    changes: Vec<Change>,
+    changes: Vec<Change<impl AsRef<[u8]>>>,
     by_data: bool,
 ) -> EseResult<Vec<Entry>> {
     let mut entries = Vec::with_capacity(old.len() + changes.len());
@@ -210,7 +229,7 @@ fn merged(
             (Change::Delete { .. }, None) => return Err(not_found(tree)),
             (Change::Delete { .. }, Some(_)) => {}
             (Change::Insert { key, data } | Change::Put { key, data }, _) => {
-                entries.push(Entry { key, data });
+                entries.push(Entry { key: key.as_ref().to_vec(), data: data.as_ref().to_vec() });
             }
         }
     }

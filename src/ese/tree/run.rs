@@ -69,6 +69,20 @@ impl Run {
         &self.tree
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn held_bytes(&self) -> usize {
+        match &self.form {
+            RunForm::Entries(entries) => {
+                entries.iter().map(|entry| entry.key.len() + entry.data.len()).sum()
+            }
+            RunForm::Pages(pages) => {
+                let of_page = std::mem::size_of::<Pgno>() + std::mem::size_of::<Vec<u8>>();
+                let separators = pages.separators.iter().map(Vec::len).sum::<usize>();
+                pages.first.len() + pages.last.len() + pages.numbers.len() * of_page + separators
+            }
+        }
+    }
+
     /// Pages that it takes; 0 when it is a list of entries.
     pub fn page_count(&self) -> usize {
         match &self.form {
@@ -83,8 +97,10 @@ impl Run {
 pub struct RunBuilder {
     tree: Tree,
     page_bytes: usize,
-    /// Full pages without places; the last one is being filled.
+    /// Full pages that are not written; the last one is being filled.
     buffer: Vec<u8>,
+    /// Whether the first page of the buffer has its place already, and only lacks a page after it.
+    holds_last: bool,
     /// Nodes on the page being filled.
     count: usize,
     entries: u64,
@@ -94,8 +110,6 @@ pub struct RunBuilder {
     numbers: Vec<Pgno>,
     separators: Vec<Vec<u8>>,
     first: Option<Vec<u8>>,
-    /// The last page that has its place, but no page after it yet.
-    held: Option<Vec<u8>>,
     spare: Vec<Extent>,
 }
 
@@ -106,6 +120,7 @@ impl RunBuilder {
             tree,
             page_bytes: page_size.bytes(),
             buffer: Vec::new(),
+            holds_last: false,
             count: 0,
             entries: 0,
             first_entry: None,
@@ -113,7 +128,6 @@ impl RunBuilder {
             numbers: Vec::new(),
             separators: Vec::new(),
             first: None,
-            held: None,
             spare: Vec::new(),
         }
     }
@@ -137,7 +151,7 @@ impl RunBuilder {
         }
         if !self.put(key, data) {
             self.note_separator(key, data)?;
-            if self.buffer.len() >= BUFFER_PAGES * self.page_bytes {
+            if self.buffer.len() > BUFFER_PAGES * self.page_bytes {
                 self.write_buffer(supply, writer)?;
             }
             self.start_page(key);
@@ -183,10 +197,16 @@ impl RunBuilder {
     /// The page number plays no part in the layout, so the root's stands in for it.
     fn start_page(&mut self, first_key: &[u8]) {
         let start = self.buffer.len();
+        if start == self.buffer.capacity() {
+            // Most runs are short: the room grows in a few steps.
+            self.buffer.reserve_exact(
+                (3 * start / self.page_bytes).clamp(4, BUFFER_PAGES + 1) * self.page_bytes,
+            );
+        }
         self.buffer.resize(start + self.page_bytes, 0);
         let flags = self.tree.flags() | PageFlags::LEAF;
         let page = &mut self.buffer[start..];
-        PageEditor::format(page, self.tree.root, self.tree.objid, flags, first_key);
+        PageEditor::format_zeroed(page, self.tree.root, self.tree.objid, flags, first_key);
         self.count = 0;
     }
 
@@ -198,26 +218,28 @@ impl RunBuilder {
         fits
     }
 
-    /// Gives the buffered pages their places and writes all but the first and the last of the run.
+    /// Gives the new pages of the buffer their places and writes all pages there but the first and the last of the run. The last one
+    /// stays at the beginning of the buffer, because it lacks its link to the next.
     fn write_buffer(&mut self, supply: &mut dyn PageSupply, writer: &AheadWriter) -> EseResult<()> {
         let page_bytes = self.page_bytes;
-        let new = self.buffer.len() / page_bytes;
+        let new = self.buffer.len() / page_bytes - usize::from(self.holds_last);
+        let linked_from = self.numbers.len() - usize::from(self.holds_last);
         let numbers = self.take_places(supply, new)?;
-        let mut pages = self.held.take().unwrap_or_default();
-        let linked_from = self.numbers.len() - pages.len() / page_bytes;
-        pages.append(&mut self.buffer);
         self.numbers.extend(numbers);
         let previous = linked_from.checked_sub(1).and_then(|at| self.numbers.get(at).copied());
-        link(&mut pages, page_bytes, &self.numbers[linked_from..], previous);
-        self.held = Some(pages.split_off(pages.len() - page_bytes));
-        let mut written = linked_from;
-        if self.first.is_none() && !pages.is_empty() {
-            let rest = pages.split_off(page_bytes);
-            self.first = Some(std::mem::replace(&mut pages, rest));
-            written += 1;
+        link(&mut self.buffer, page_bytes, &self.numbers[linked_from..], previous);
+        let (last, end) = (self.buffer.len() - page_bytes, self.numbers.len() - 1);
+        let mut from = 0;
+        if self.first.is_none() && last > 0 {
+            self.first = Some(self.buffer[..page_bytes].to_vec());
+            from = 1;
         }
-        let end = self.numbers.len() - 1;
-        writer.write(&self.numbers[written..end], &mut pages)
+        let pages = &mut self.buffer[from * page_bytes..last];
+        writer.write(&self.numbers[linked_from + from..end], pages)?;
+        self.buffer.copy_within(last.., 0);
+        self.buffer.truncate(page_bytes);
+        self.holds_last = true;
+        Ok(())
     }
 
     /// Numbers for `count` pages, ascending where the supply allows.
@@ -275,7 +297,7 @@ impl RunBuilder {
             numbers: std::mem::take(&mut self.numbers),
             separators: std::mem::take(&mut self.separators),
             first: self.first.take().unwrap_or_default(),
-            last: self.held.take().unwrap_or_default(),
+            last: std::mem::take(&mut self.buffer),
             first_entry: self.first_entry.take().unwrap_or_else(empty),
             last_entry: self.last.take().unwrap_or_else(empty),
         }

@@ -22,6 +22,8 @@ pub struct Clock {
     pub to_committer: Gauge,
     /// Work for workers.
     pub to_workers: Gauge,
+    /// Bytes of pieces that are built and not linked in.
+    pub room: Gauge,
 }
 
 /// Nanoseconds.
@@ -32,7 +34,7 @@ struct Total {
     last: AtomicU64,
 }
 
-/// The depth of a queue.
+/// The depth of a queue, in messages or in bytes.
 #[derive(Debug, Default)]
 pub struct Gauge {
     sent: AtomicU64,
@@ -50,6 +52,7 @@ impl Clock {
             stages: std::array::from_fn(total),
             to_committer: Gauge::default(),
             to_workers: Gauge::default(),
+            room: Gauge::default(),
         };
         AT.set(Some((Stage::Prepare, 0)));
         clock
@@ -99,8 +102,8 @@ impl Clock {
         self.during(stage, work)
     }
 
-    /// The last thread goes home. `room` is the number of messages that the committer's queue holds.
-    pub fn report(&self, workers: usize, room: Option<usize>) -> StageReport {
+    /// The last thread goes home. `room_bytes` is the budget of what may wait to be linked in.
+    pub fn report(&self, workers: usize, room_bytes: u64) -> StageReport {
         let end = self.now();
         self.book(end, AT.take());
         let seconds = |nanos: u64| nanos as f64 / 1e9;
@@ -115,8 +118,9 @@ impl Clock {
             workers,
             wall_seconds: seconds(end),
             stages: std::array::from_fn(|at| self.stages.get(at).map(time).unwrap_or_default()),
-            to_committer: self.to_committer.depth(room),
+            to_committer: self.to_committer.depth(None),
             to_workers: self.to_workers.depth(None),
+            room: self.room.depth(Some(room_bytes)),
         }
     }
 }
@@ -134,17 +138,16 @@ impl Stage {
 
 impl Gauge {
     /// Something was put into the queue, which holds so many now.
-    pub fn sent(&self, waiting: usize) {
-        let waiting = waiting as u64;
+    pub fn sent(&self, waiting: u64) {
         self.sent.fetch_add(1, Relaxed);
         self.sum.fetch_add(waiting, Relaxed);
         self.max.fetch_max(waiting, Relaxed);
     }
 
-    fn depth(&self, capacity: Option<usize>) -> QueueDepth {
+    fn depth(&self, capacity: Option<u64>) -> QueueDepth {
         let sent = self.sent.load(Relaxed);
         QueueDepth {
-            capacity: capacity.map(|capacity| capacity as u64),
+            capacity,
             sent,
             mean: if sent == 0 { 0.0 } else { self.sum.load(Relaxed) as f64 / sent as f64 },
             max: self.max.load(Relaxed),
@@ -178,7 +181,7 @@ mod tests {
         });
         assert_eq!(clock.turn(Stage::Link), Some(Stage::Prepare));
         clock.waiting(|| assert_eq!(AT.get().unwrap().0, Stage::AwaitWorker));
-        let report = clock.report(3, Some(4));
+        let report = clock.report(3, 4);
         // Sums of nanoseconds that were rounded one by one.
         assert!((sum(&report, Crew::Committer) - report.wall_seconds).abs() < 1e-9);
         assert!(sum(&report, Crew::Worker) <= 3.0 * report.wall_seconds);

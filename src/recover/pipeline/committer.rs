@@ -167,6 +167,7 @@ impl<'c> Committer<'c> {
                 self.open.insert(number, open);
             }
             Message::Built(piece) => {
+                self.shared.room.give_back(piece.held_bytes);
                 let items = (piece.written.len() + piece.bad.len()) as u64;
                 watch(Progress::Items { items, bytes: piece.bytes });
                 // Pages of its own, and what of it stays in memory.
@@ -229,6 +230,7 @@ impl<'c> Committer<'c> {
         let shared = self.shared;
         let batch = std::mem::take(&mut self.batch);
         shared.clock.turn(Stage::Commit);
+        shared.set_committing(true);
         let mut target = shared.target();
         for (number, operation) in batch.operations {
             let written = self.operate(&mut target, operation)?;
@@ -239,6 +241,7 @@ impl<'c> Committer<'c> {
         let done = self.note_progress(&mut target)?;
         shared.commit(&mut target)?;
         drop(target);
+        shared.set_committing(false);
         shared.claims().going.clear();
         shared.clock.turn(Stage::Note);
         let pieces = batch.pieces;
@@ -250,7 +253,7 @@ impl<'c> Committer<'c> {
             if let Some(open) = self.open.remove(&number) {
                 self.started.insert(number, open.started);
                 self.tasks.verify(number, open.written, open.report);
-                self.shared.clock.to_workers.sent(self.tasks.waiting());
+                self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
             }
         }
         Ok(())

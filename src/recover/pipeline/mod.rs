@@ -15,6 +15,7 @@
 //! | `shared` | what all of them look at: the target, its last commit, contents that several items hold |
 //! | `worker` | planning, verifying, and in which order |
 //! | `pool` | free pages for what workers write |
+//! | `room` | memory for what is built and not linked in yet |
 //! | `piece` | some items of a mailbox, built |
 //! | `committer` | commits, and the reports of mailboxes |
 //! | `clock` | what each thread is at |
@@ -23,6 +24,7 @@ mod clock;
 mod committer;
 mod piece;
 mod pool;
+mod room;
 mod shared;
 mod worker;
 
@@ -57,7 +59,7 @@ pub fn run(
     let maps = writer.parcel_maps(&job.source.view())?;
     let replicas = Replicas::adopt(&job.source.view(), &mut writer)?;
     let shared = Shared::new(job, writer, maps, replicas, pairs.len(), clock.clone())?;
-    let (to_committer, from_workers) = crossbeam_channel::bounded(room(job));
+    let (to_committer, from_workers) = crossbeam_channel::unbounded();
     let tasks = worker::Tasks::new(&pairs);
     let report = std::thread::scope(|scope| {
         for _ in 0..job.run.workers.max(1) {
@@ -74,25 +76,18 @@ pub fn run(
         drop(to_committer);
         let result = Committer::new(job, &shared, &tasks, &pairs).run(&from_workers, watch);
         tasks.end();
-        // Workers that wait for room in the channel find it gone.
+        // Workers that wait for room find that nobody listens any more.
         drop(from_workers);
         clock.turn(Stage::AwaitWorker);
+        shared.room.close();
         result
     })?;
     let columns_left = shared.maps.left().map(str::to_owned).collect();
+    let room_bytes = shared.room.limit_bytes();
     clock.turn(Stage::Close);
     let log_bytes = shared.into_writer()?.close_counted()?;
-    let stages = clock.report(job.run.workers.max(1), Some(room(job)));
+    let stages = clock.report(job.run.workers.max(1), room_bytes);
     Ok(JobReport { columns_left, log_bytes, stages: Some(stages), ..report })
-}
-
-/// Messages that may wait for the committer. While it commits, workers should not have to wait; but what they have built takes memory,
-/// a megabyte or two for pieces of many small items: an eighth of the budget.
-fn room(job: &Job<'_>) -> usize {
-    const PIECE_BYTES: u64 = 2 << 20;
-    let share_bytes = job.run.memory_bytes / 8;
-    let within_share = usize::try_from(share_bytes / PIECE_BYTES).unwrap_or(usize::MAX);
-    within_share.clamp(2 * job.run.workers + 2, 256)
 }
 
 /// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.

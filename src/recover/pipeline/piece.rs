@@ -1,6 +1,6 @@
 //! A piece: some items of one mailbox and the contents they need, built into pages of the target.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::shared::{Claim, Shared};
@@ -67,6 +67,8 @@ pub struct Piece {
     pub promised: Vec<InstanceId>,
     /// Bytes of content.
     pub bytes: u64,
+    /// Bytes of memory that it takes, about.
+    pub held_bytes: u64,
 }
 
 /// One item that can be read.
@@ -275,9 +277,12 @@ impl<'p> Reading<'p> {
             let from = readable.write.source;
             builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
         }
+        let parcel = builder.finish(&mut supply)?;
+        let rest_bytes = std::mem::size_of_val(&*written) + std::mem::size_of_val(&*operations);
         Ok(Piece {
             number: self.planned.number,
-            parcel: builder.finish(&mut supply)?,
+            held_bytes: (parcel.held_bytes() + rest_bytes) as u64,
+            parcel,
             operations,
             written,
             bad: self.bad,
@@ -356,7 +361,7 @@ impl<'p> Reading<'p> {
         let mut claims = shared.claims();
         self.leave_to_others(&claims.copies);
         let wish = self.wish()?;
-        let given = shared.target().reserve(&wish)?;
+        let given = shared.reserve(&wish)?;
         let mut next = given.first_id();
         for copy in &mut self.copies {
             // Rows come inside out: the content's own is the last of its rows.
@@ -412,14 +417,16 @@ impl<'p> Reading<'p> {
             }
             wish.streams.extend(&copy.sum.streams);
         }
+        let mut inserts = BTreeMap::new();
         for readable in &self.items {
             if let WriteKind::Insert { keep_id } = readable.write.kind {
                 wish.items += 1;
                 wish.ids += u64::from(!keep_id);
                 wish.long_values[2] = wish.long_values[2].saturating_add(SPARE_VALUES);
-                *wish.articles.entry(self.place_of(readable.write)?).or_default() += 1;
+                *inserts.entry(self.place_of(readable.write)?).or_default() += 1;
             }
         }
+        wish.articles = self.planned.take_articles(&inserts)?;
         Ok(wish)
     }
 }

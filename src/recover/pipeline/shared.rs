@@ -9,13 +9,17 @@ use std::sync::{
 
 use super::clock::Clock;
 use super::pool::PagePool;
+use super::room::Room;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
 use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
 use crate::recover::place::Replicas;
-use crate::store::{AheadFiles, CommittedStore, ParcelMaps, ParcelTarget, StoreWriter};
+use crate::store::{
+    AheadFiles, CommittedStore, ParcelMaps, ParcelStock, ParcelTarget, ParcelWish, Reservation,
+    StoreWriter,
+};
 
 /// A source content that several items hold, and its copy.
 #[derive(Debug, Clone, Copy)]
@@ -47,10 +51,14 @@ pub struct Shared {
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
     pool: Mutex<PagePool>,
+    stock: Mutex<ParcelStock>,
     files: AheadFiles,
     /// Threads that wait for the writer.
     waiting: AtomicUsize,
     is_ending: AtomicBool,
+    is_committing: AtomicBool,
+    /// Memory for pieces that are built and not linked in: an eighth of the budget.
+    pub room: Room,
     /// Mailboxes whose items are not all decided about yet.
     pub unplanned: AtomicUsize,
     /// How rows of the source fit into the target.
@@ -78,11 +86,14 @@ impl Shared {
             committed: RwLock::new(Arc::new(target.committed()?)),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
+            stock: Mutex::new(target.parcel_stock()),
             files: target.ahead_files(),
             target: Mutex::new(target),
             waiting: AtomicUsize::new(0),
             claims: Mutex::default(),
             is_ending: AtomicBool::new(false),
+            is_committing: AtomicBool::new(false),
+            room: Room::new(job.run.memory_bytes / 8),
             unplanned: AtomicUsize::new(mailboxes),
             maps,
             replicas,
@@ -124,9 +135,32 @@ impl Shared {
         self.lock(self.pool.try_lock(), || self.pool.lock())
     }
 
-    /// Takes pages in stock for what workers will write while the writer is busy.
-    pub fn stock_up(&self) -> EseResult<()> {
+    /// Taken before the writer where both are needed.
+    fn stock(&self) -> MutexGuard<'_, ParcelStock> {
+        self.lock(self.stock.try_lock(), || self.stock.lock())
+    }
+
+    /// Reserves what a parcel needs, from the stock if that has it.
+    pub fn reserve(&self, wish: &ParcelWish) -> EseResult<Reservation> {
+        let mut stock = self.stock();
+        if let Some(given) = stock.take(wish) {
+            return Ok(given);
+        }
         let mut target = self.target();
+        target.fill_stock(&mut stock, wish)?;
+        match stock.take(wish) {
+            Some(given) => Ok(given),
+            // Free pages lie too scattered for a long stream: only the writer can place it.
+            None => target.reserve(wish),
+        }
+    }
+
+    /// Takes in stock what workers will need while the writer is busy.
+    pub fn stock_up(&self) -> EseResult<()> {
+        let mut stock = self.stock();
+        let mut target = self.target();
+        target.fill_stock(&mut stock, &ParcelWish::default())?;
+        stock.end_batch();
         self.pool().fill(&mut |fdp, want| target.lend_pages(fdp, want))
     }
 
@@ -138,6 +172,16 @@ impl Shared {
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
     pub fn committed(&self) -> RwLockReadGuard<'_, Arc<CommittedStore>> {
         self.lock(self.committed.try_read(), || self.committed.read())
+    }
+
+    /// Whether the writer is kept for a commit: what needs it has to wait.
+    pub fn is_committing(&self) -> bool {
+        self.is_committing.load(Ordering::Relaxed)
+    }
+
+    /// Says that the writer is kept for a commit, or is free again.
+    pub fn set_committing(&self, is_committing: bool) {
+        self.is_committing.store(is_committing, Ordering::Relaxed);
     }
 
     /// Commits, and lets everybody read this commit. They may read the one before until its pages are written over.
@@ -174,6 +218,8 @@ impl Shared {
         for (fdp, extent) in pool.empty() {
             target.take_back(fdp, extent)?;
         }
+        let mut stock = self.stock.into_inner().unwrap_or_else(PoisonError::into_inner);
+        target.take_back_stock(&mut stock)?;
         Ok(target)
     }
 }

@@ -1,12 +1,13 @@
-//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. What is furthest on goes first, so that little is
-//! begun at a time.
+//! A worker: plans mailboxes, builds pieces of them, verifies what is committed. So that it is never without work while the writer
+//! commits, some pieces are planned ahead, and verifying, which needs no writer, waits for the next commit.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, never, select, unbounded};
+use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 
 use super::committer::Message;
 use super::piece;
@@ -16,16 +17,23 @@ use crate::ese::txn::RecentPages;
 use crate::mapi::FolderId;
 use crate::recover::job::Job;
 use crate::recover::place::make_folders;
-use crate::recover::plan::{MailboxPair, MailboxPlan};
+use crate::recover::plan::{MailboxPair, MailboxPlan, WriteKind};
 use crate::recover::planner::plan_mailbox;
 use crate::recover::report::MailboxReport;
 use crate::recover::stages::Stage;
 use crate::recover::verify::{Written, verify_mailbox};
+use crate::store::Articles;
 
 /// Bytes of content in one piece, at most, save for a single larger item.
 const PIECE_BYTES: u64 = 16 << 20;
 /// Items in one piece, at most.
 const PIECE_ITEMS: usize = 2048;
+
+/// Mailboxes that may wait for being verified while there is something else to do.
+const VERIFIES_WAITING: usize = 256;
+
+/// Pieces that are planned ahead: making folders needs the writer, building does not.
+const BUILDS_AHEAD: usize = 64;
 
 /// A planned mailbox whose pieces are being built.
 #[derive(Debug)]
@@ -36,6 +44,30 @@ pub struct Planned {
     pub plan: MailboxPlan,
     /// Where the items of each folder of the plan go.
     pub places: Vec<Option<FolderId>>,
+    /// Article numbers that are left for the items of each folder.
+    articles: Mutex<BTreeMap<FolderId, Articles>>,
+}
+
+impl Planned {
+    /// Article numbers for so many items of each folder.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] for a folder that the plan does not insert into.
+    pub fn take_articles(
+        &self,
+        counts: &BTreeMap<FolderId, i32>,
+    ) -> EseResult<BTreeMap<FolderId, Articles>> {
+        let mut left = self.articles.lock().unwrap_or_else(PoisonError::into_inner);
+        let take = |(folder, count): (&FolderId, &i32)| {
+            let none =
+                || EseError::corrupt_bytes(format!("folder {folder} has no article numbers"));
+            let articles = left.get_mut(folder).ok_or_else(none)?;
+            let taken = *articles;
+            articles.first = articles.first.saturating_add(*count);
+            Ok((*folder, taken))
+        };
+        counts.iter().map(take).collect()
+    }
 }
 
 /// Work.
@@ -45,7 +77,7 @@ enum Task {
     Verify { number: usize, written: Vec<Written>, report: Box<MailboxReport> },
 }
 
-/// All work that waits, what is furthest on first.
+/// All work that waits.
 #[derive(Clone)]
 pub struct Tasks {
     verify: (Sender<Task>, Receiver<Task>),
@@ -82,28 +114,37 @@ impl Tasks {
     }
 
     /// The next piece of work; none when there will be no more.
-    fn next(&self, plans: &mut Receiver<Task>) -> Option<Task> {
+    fn next(&self, plans: &mut Receiver<Task>, is_committing: bool) -> Option<Task> {
         loop {
             if self.stop.1.try_recv().is_ok() {
                 return None;
             }
-            for queue in [&self.verify.1, &self.build.1] {
-                if let Ok(task) = queue.try_recv() {
-                    return Some(task);
-                }
-            }
-            match plans.try_recv() {
-                Ok(task) => return Some(task),
-                Err(TryRecvError::Disconnected) => *plans = never(),
-                Err(TryRecvError::Empty) => {}
+            let ready = self.ready(plans, is_committing);
+            if ready.is_some() {
+                return ready;
             }
             select! {
                 recv(self.verify.1) -> task => return task.ok(),
                 recv(self.build.1) -> task => return task.ok(),
-                recv(plans) -> task => if let Ok(task) = task { return Some(task) },
+                recv(plans) -> task => match task {
+                    Ok(task) => return Some(task),
+                    Err(_) => *plans = never(),
+                },
                 recv(self.stop.1) -> _ => return None,
             }
         }
+    }
+
+    fn ready(&self, plan: &Receiver<Task>, is_committing: bool) -> Option<Task> {
+        let (verify, build) = (&self.verify.1, &self.build.1);
+        let order = if is_committing || verify.len() > VERIFIES_WAITING {
+            [verify, build, plan]
+        } else if build.len() < BUILDS_AHEAD {
+            [plan, build, verify]
+        } else {
+            [build, plan, verify]
+        };
+        order.into_iter().find_map(|queue| queue.try_recv().ok())
     }
 }
 
@@ -135,7 +176,7 @@ impl<'w> Worker<'w> {
 
     fn work(&self) {
         let mut plans = self.tasks.plan.clone();
-        while let Some(task) = self.tasks.next(&mut plans) {
+        while let Some(task) = self.tasks.next(&mut plans, self.shared.is_committing()) {
             if self.shared.is_ending() {
                 return;
             }
@@ -162,9 +203,8 @@ impl<'w> Worker<'w> {
 
     /// Tells the committer something; false when nobody listens any more.
     fn tell(&self, message: Message) -> bool {
-        let clock = &self.shared.clock;
-        let is_sent = clock.during(Stage::AwaitRoom, || self.to_committer.send(message).is_ok());
-        clock.to_committer.sent(self.to_committer.len());
+        let is_sent = self.to_committer.send(message).is_ok();
+        self.shared.clock.to_committer.sent(self.to_committer.len() as u64);
         is_sent
     }
 
@@ -187,10 +227,13 @@ impl<'w> Worker<'w> {
         };
         let report = Box::new(MailboxReport::of_plan(&plan));
         let makes_folders = plan.side.folders_created > 0;
-        let places = if plan.writes.is_empty() && !makes_folders {
-            Vec::new()
+        let (places, articles) = if plan.writes.is_empty() && !makes_folders {
+            Default::default()
         } else {
-            make_folders(&mut self.shared.target(), &plan.folders)?
+            let mut target = self.shared.target();
+            let places = make_folders(&mut target, &plan.folders)?;
+            let articles = target.reserve_articles(inserts_of(&plan, &places))?;
+            (places, articles)
         };
         let items = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
         let ranges = self.cut(&plan)?;
@@ -200,10 +243,11 @@ impl<'w> Worker<'w> {
         if !self.tell(message) {
             return Err(super::shared::ended());
         }
-        let planned = Arc::new(Planned { number, plan, places });
+        let articles = Mutex::new(articles);
+        let planned = Arc::new(Planned { number, plan, places, articles });
         for range in ranges {
             let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
-            self.shared.clock.to_workers.sent(self.tasks.waiting());
+            self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
         }
         Ok(Message::Idle)
     }
@@ -230,6 +274,11 @@ impl<'w> Worker<'w> {
 
     fn build(&self, planned: &Planned, range: Range<usize>) -> EseResult<Message> {
         let piece = piece::build(self.job, self.shared, planned, range)?;
+        let (clock, room) = (&self.shared.clock, &self.shared.room);
+        if !clock.during(Stage::AwaitRoom, || room.take(piece.held_bytes)) {
+            return Err(super::shared::ended());
+        }
+        clock.room.sent(room.taken_bytes());
         Ok(Message::Built(Box::new(piece)))
     }
 
@@ -247,4 +296,17 @@ impl<'w> Worker<'w> {
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }
+}
+
+/// How many items each folder of the target gets.
+fn inserts_of(plan: &MailboxPlan, places: &[Option<FolderId>]) -> BTreeMap<FolderId, i32> {
+    let mut inserts = BTreeMap::new();
+    for write in &plan.writes {
+        let place = places.get(write.folder as usize).copied().flatten();
+        if let (WriteKind::Insert { .. }, Some(folder)) = (write.kind, place) {
+            let count: &mut i32 = inserts.entry(folder).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    inserts
 }

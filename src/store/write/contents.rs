@@ -168,7 +168,7 @@ impl StoreWriter {
         let extension = if extension.is_empty() { String::new() } else { format!(".{extension}") };
         let mut draft = Draft::new(&self.tables.attachments);
         draft
-            .bytes(col::ATTACHMENT, instance.to_store().to_vec())
+            .copied(col::ATTACHMENT, &instance.to_store())
             .i32(col::ATTACHMENT_REFERENCES, 1)
             .i32(col::ATTACHMENT_SOFT_REFERENCES, 0)
             .i32(col::METHOD, if embedded.is_some() { METHOD_EMBEDDED } else { METHOD_DATA })
@@ -182,7 +182,7 @@ impl StoreWriter {
             .filled(col::CONTENT_ID, to_utf16le(&info.content_id))
             .bytes(col::DATA, data);
         if let Some(embedded) = embedded {
-            draft.bytes(col::EMBEDDED, embedded.to_store().to_vec());
+            draft.copied(col::EMBEDDED, &embedded.to_store());
         }
         draft.insert(&mut self.db)?;
         Ok(instance)
@@ -197,7 +197,7 @@ impl StoreWriter {
 
 fn put_head(draft: &mut Draft<'_, '_>, instance: InstanceId, form: Form) {
     draft
-        .bytes(col::INSTANCE, instance.to_store().to_vec())
+        .copied(col::INSTANCE, &instance.to_store())
         .i32(col::REFERENCES, 1)
         .i32(col::SOFT_REFERENCES, 0)
         .i32(col::CONVERSION, form.number());

@@ -62,8 +62,8 @@ impl FolderRow {
         let source_key = SourceKey { replica: store.replica, counter: self.id.counter };
         FolderCounts::default().put(draft);
         draft
-            .bytes(col::FOLDER, self.id.to_store().to_vec())
-            .bytes(col::ROOT, self.root.to_store().to_vec())
+            .copied(col::FOLDER, &self.id.to_store())
+            .copied(col::ROOT, &self.root.to_store())
             .i32(col::FOLDER_TYPE, new.kind.number())
             .i32(col::SUBFOLDER_COUNT, self.subfolders)
             .i32(col::SUBMITTED_COUNT, 0)
@@ -76,7 +76,7 @@ impl FolderRow {
             .i64(col::CREATED, created)
             .i64(col::MODIFIED, created)
             .i64(col::COMMIT_TIME, now.0)
-            .bytes(col::CHANGE, self.change.to_store().to_vec())
+            .copied(col::CHANGE, &self.change.to_store())
             .bytes(col::CHANGE_KEY, self.change_key.to_bytes())
             .bytes(col::PCL, Pcl::of(self.change_key).to_bytes())
             .bytes(col::SOURCE_KEY, source_key.to_bytes().to_vec())
@@ -85,7 +85,7 @@ impl FolderRow {
             .filled(col::COMMENT, to_utf16le(&new.comment))
             .filled(col::CLASS, new.class.clone().into_bytes());
         if let Some(parent) = self.parent {
-            draft.bytes(col::PARENT, parent.to_store().to_vec());
+            draft.copied(col::PARENT, &parent.to_store());
         }
     }
 }

@@ -250,7 +250,7 @@ impl StoreWriter {
                 .bit(col::READ, read)
                 .i32(col::FLAGS, flags.bits().cast_signed())
                 .i64(col::COMMIT_TIME, writer.now.0)
-                .bytes(col::READ_CHANGE, change.to_store().to_vec());
+                .copied(col::READ_CHANGE, &change.to_store());
             draft.update(&mut writer.db, &bookmark)?;
             let weight = weight_of(&item, &content);
             let now = writer.now;
@@ -434,8 +434,8 @@ fn put_change(
     let mut pcl = pcl.clone();
     pcl.add(key);
     draft
-        .bytes(col::CHANGE, change.to_store().to_vec())
-        .bytes(col::CHANGE_KEY, key.to_bytes())
+        .copied(col::CHANGE, &change.to_store())
+        .copied(col::CHANGE_KEY, &key.to_bytes())
         .bytes(col::PCL, pcl.to_bytes());
 }
 

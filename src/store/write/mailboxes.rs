@@ -94,8 +94,8 @@ impl StoreWriter {
     fn put_receive_folder(&mut self, root: FolderId, inbox: FolderId) -> EseResult<()> {
         let mut draft = Draft::new(&self.tables.receive);
         draft
-            .bytes(col::ROOT, root.to_store().to_vec())
-            .bytes(col::FOLDER, inbox.to_store().to_vec())
+            .copied(col::ROOT, &root.to_store())
+            .copied(col::FOLDER, &inbox.to_store())
             .bytes(col::RECEIVE_KEY, &b""[..])
             .bytes(col::RECEIVE_CLASS, &b""[..]);
         draft.insert(&mut self.db)?;

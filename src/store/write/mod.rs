@@ -53,7 +53,8 @@ use flush::{FolderChange, ReferenceChange};
 pub use contents::{ATTACHMENT_ROWS_MAX, Stored};
 pub use folders::NewFolder;
 pub use parcel::{
-    AheadFiles, Holders, Parcel, ParcelBuilder, ParcelMaps, ParcelTarget, ParcelWish, Reservation,
+    AheadFiles, Articles, Holders, Parcel, ParcelBuilder, ParcelMaps, ParcelStock, ParcelTarget,
+    ParcelWish, Reservation,
 };
 
 /// Ids and change numbers below belong to the store itself. Source: exchange-store 3.3.

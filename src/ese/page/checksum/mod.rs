@@ -66,6 +66,11 @@ pub fn block_checksum(block: &[u8], pgno: u32, has_page_header: bool) -> u64 {
     lanes::block(block, pgno, has_page_header)
 }
 
+/// The [`block_checksum`] of a block under another page number: the number takes part in the XOR alone.
+pub fn moved_block(checksum: u64, from: u32, to: u32) -> u64 {
+    checksum ^ u64::from(from ^ to)
+}
+
 /// What the page's checksums say when it is read as page `pgno`. The slice's length is taken for the page size.
 ///
 /// [`Verdict::Correctable`] is said only when [`correct`] would make the page sound.

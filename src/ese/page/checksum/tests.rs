@@ -62,6 +62,17 @@ proptest! {
     }
 
     #[test]
+    fn a_block_under_another_number_is_told_by_its_checksum(
+        block in any_block(),
+        from: u32,
+        to: u32,
+        header: bool,
+    ) {
+        let moved = moved_block(block_checksum(&block, from, header), from, to);
+        prop_assert_eq!(moved, block_checksum(&block, to, header));
+    }
+
+    #[test]
     fn the_legacy_xor_is_the_xor_of_the_words(words in prop::collection::vec(any::<[u8; 4]>(), 0..600)) {
         let bytes = words.concat();
         prop_assert_eq!(legacy_xor(&bytes), naive_legacy(&bytes));

@@ -23,6 +23,19 @@ pub trait FieldSource {
     /// # Errors
     /// Whatever keeps the source from telling.
     fn value(&self, fid: Fid, template: bool, nth: usize) -> EseResult<Option<Cow<'_, [u8]>>>;
+
+    /// The same for a column that was looked up before.
+    ///
+    /// # Errors
+    /// As [`Self::value`].
+    fn value_in(
+        &self,
+        column: &ColumnDef,
+        template: bool,
+        nth: usize,
+    ) -> EseResult<Option<Cow<'_, [u8]>>> {
+        self.value(column.fid, template, nth)
+    }
 }
 
 /// An index with its columns looked up: makes the keys of many rows.
@@ -96,18 +109,50 @@ impl<'d> IndexKeys<'d> {
         result.map_err(|error| error.in_object(&self.index.name))
     }
 
+    /// Gives the keys of a row to `sink`, ascending and without duplicates.
+    ///
+    /// # Errors
+    /// As [`IndexKeys::keys`].
+    pub fn each(&mut self, source: &dyn FieldSource, sink: &mut dyn FnMut(&[u8])) -> EseResult<()> {
+        if !self.gives_one_entry_at_most() {
+            let mut keys = Vec::new();
+            self.keys(source, &mut keys)?;
+            keys.iter().for_each(|key| sink(&key.0));
+            return Ok(());
+        }
+        let named = |error: EseError| error.in_object(&self.index.name);
+        if !self.conditions_hold(source)? {
+            return Ok(());
+        }
+        let picks = self.first_picks();
+        self.builder.clear();
+        let nulls = self.push_segments(0, source, picks).map_err(named)?;
+        if self.allows(nulls).map_err(named)? {
+            sink(self.builder.as_bytes());
+        }
+        Ok(())
+    }
+
     /// The one key of a row: value 0 of every segment, whatever the index says of NULLs.
     ///
     /// # Errors
     /// As [`IndexKeys::keys`], except that only the NULL rule for primary keys holds.
     pub fn single_key(&mut self, source: &dyn FieldSource) -> EseResult<Key> {
+        self.one_key(source).map(|key| Key(key.to_vec()))
+    }
+
+    /// As [`Self::single_key`]; the key stays here until the next one is made.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn one_key(&mut self, source: &dyn FieldSource) -> EseResult<&[u8]> {
         let picks = self.first_picks();
         self.builder.clear();
         let nulls = self.push_segments(0, source, picks)?;
         if nulls > 0 && self.index.flags.contains(IndexFlags::NO_NULL_SEGMENT) {
             return Err(null_refused(self.index));
         }
-        Ok(Key(self.builder.as_bytes().to_vec()))
+        Ok(self.builder.as_bytes())
     }
 
     /// Whether no row can have more than one entry: no segment has several values, and there are no tuples.
@@ -227,7 +272,7 @@ impl<'d> IndexKeys<'d> {
     ) -> EseResult<u32> {
         let mut nulls = 0;
         for (at, (segment, pick)) in self.segments.iter().zip(picks).enumerate().skip(from) {
-            let value = source.value(segment.column.fid, segment.template, *pick)?;
+            let value = source.value_in(segment.column, segment.template, *pick)?;
             if value.is_none() {
                 nulls |= 1 << at;
             }
@@ -249,7 +294,7 @@ impl<'d> IndexKeys<'d> {
         if segment.column.coltyp.is_text() && segment.column.code_page == CODE_PAGE_UNICODE {
             return Err(EseError::unsupported("Unicode keys").in_object(&segment.column.name));
         }
-        let value = source.value(segment.column.fid, segment.template, *pick)?;
+        let value = source.value_in(segment.column, segment.template, *pick)?;
         let Some(value) = value else { return Ok(()) };
         let mut offset = limits.start as usize;
         for _ in 0..limits.count {

@@ -4,11 +4,11 @@
 //! tagged columns ascending; long value types always with a header byte; several values always in the
 //! MultiValues form; no explicit NULL on small pages. Sources: ese-logical 2.2-2.7, 9.1, 9.4.
 
-use super::tagged::header;
+use super::tagged::{TaggedField, header};
 use super::{HEAD_BYTES, NO_VARIABLE, Stored, max_record_bytes};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::PageSize;
-use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid};
+use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid, Lid};
 
 /// What to store for one column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +74,32 @@ fn tagged_offset_limit(small: bool) -> usize {
     if small { 0x1fff } else { 0x7fff }
 }
 
-struct Encoder<'o> {
+pub(super) struct Encoder<'o> {
     out: &'o mut Vec<u8>,
     /// Where the record starts in `out`.
     start: usize,
     small: bool,
 }
 
-impl Encoder<'_> {
+/// A tagged area that is being written.
+pub(super) struct TaggedWriting {
+    /// Where it starts.
+    area: usize,
+    /// Columns written.
+    count: usize,
+}
+
+impl<'o> Encoder<'o> {
+    /// Goes on with a record of a small page that starts at `start` in `out`; head and fixed columns are there.
+    pub(super) fn continued(out: &'o mut Vec<u8>, start: usize) -> Self {
+        Self { out, start, small: true }
+    }
+
+    /// Says in the head which variable column is the last one.
+    pub(super) fn set_last_variable(&mut self, number: u8) {
+        self.out[self.start + 1] = number;
+    }
+
     fn record(&mut self, columns: &[ColumnDef], values: &[FieldInput<'_>]) -> EseResult<()> {
         if !columns.is_sorted_by(|a, b| a.record_order() < b.record_order()) {
             return Err(EseError::refused(
@@ -150,7 +168,11 @@ impl Encoder<'_> {
         }
     }
 
-    fn variable(&mut self, columns: &[ColumnDef], values: &[FieldInput<'_>]) -> EseResult<()> {
+    pub(super) fn variable(
+        &mut self,
+        columns: &[ColumnDef],
+        values: &[FieldInput<'_>],
+    ) -> EseResult<()> {
         let table = self.out.len();
         let data = table + 2 * columns.len();
         self.out.resize(data, 0);
@@ -168,25 +190,74 @@ impl Encoder<'_> {
     }
 
     fn tagged(&mut self, columns: &[ColumnDef], values: &[FieldInput<'_>]) -> EseResult<()> {
-        let area = self.out.len();
         let stored = columns.iter().zip(values).filter(|(column, input)| has_entry(column, input));
-        let count = stored.clone().count();
-        self.out.resize(area + 4 * count, 0);
-        for (index, (column, input)) in stored.enumerate() {
-            let offset = self.out.len() - area;
-            if offset > tagged_offset_limit(self.small) {
-                return Err(too_long(self.out.len() - self.start, tagged_offset_limit(self.small)));
-            }
-            let has_header = self.put_tagged(column, input)?;
-            let header_bit = if self.small && has_header { 0x4000 } else { 0 };
-            let derived_bit = if column.derived { 0x8000 } else { 0 };
-            let ib = offset as u16 | header_bit | derived_bit;
-            let at = area + 4 * index;
-            self.out[at..at + 2].copy_from_slice(&column.fid.0.to_le_bytes());
-            self.out[at + 2..at + 4].copy_from_slice(&ib.to_le_bytes());
-            self.check_length()?;
+        let mut area = self.begin_tagged(stored.clone().count());
+        for (column, input) in stored {
+            self.tagged_column(&mut area, column, input)?;
         }
         Ok(())
+    }
+
+    /// Makes room for the array of a tagged area of so many columns.
+    pub(super) fn begin_tagged(&mut self, count: usize) -> TaggedWriting {
+        let area = self.out.len();
+        self.out.resize(area + 4 * count, 0);
+        TaggedWriting { area, count: 0 }
+    }
+
+    /// Adds the next column.
+    pub(super) fn tagged_column(
+        &mut self,
+        area: &mut TaggedWriting,
+        column: &ColumnDef,
+        input: &FieldInput<'_>,
+    ) -> EseResult<()> {
+        let offset = self.tagged_offset(area)?;
+        let has_header = self.put_tagged(column, input)?;
+        self.tagged_entry(area, (column.fid, column.derived), offset, has_header)
+    }
+
+    /// Adds the next column as another record of a small page holds it; the number of a long value is exchanged by `copy`.
+    pub(super) fn tagged_as_stored(
+        &mut self,
+        area: &mut TaggedWriting,
+        field: &TaggedField<'_>,
+        copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
+    ) -> EseResult<()> {
+        let Some((byte, data)) = field.stored_parts() else { return Ok(()) };
+        let offset = self.tagged_offset(area)?;
+        self.out.extend(byte);
+        if byte.is_some_and(|byte| byte & header::SEPARATED != 0) {
+            copy(Lid::from_record_bytes(data)?)?.put_record_bytes(self.out);
+        } else {
+            self.out.extend_from_slice(data);
+        }
+        self.tagged_entry(area, (field.fid, field.derived), offset, byte.is_some())
+    }
+
+    fn tagged_offset(&self, area: &TaggedWriting) -> EseResult<u16> {
+        let offset = self.out.len() - area.area;
+        if offset > tagged_offset_limit(self.small) {
+            return Err(too_long(self.out.len() - self.start, tagged_offset_limit(self.small)));
+        }
+        Ok(offset as u16)
+    }
+
+    fn tagged_entry(
+        &mut self,
+        area: &mut TaggedWriting,
+        (fid, derived): (Fid, bool),
+        offset: u16,
+        has_header: bool,
+    ) -> EseResult<()> {
+        let header_bit = if self.small && has_header { 0x4000 } else { 0 };
+        let derived_bit = if derived { 0x8000 } else { 0 };
+        let ib = offset | header_bit | derived_bit;
+        let at = area.area + 4 * area.count;
+        self.out[at..at + 2].copy_from_slice(&fid.0.to_le_bytes());
+        self.out[at + 2..at + 4].copy_from_slice(&ib.to_le_bytes());
+        area.count += 1;
+        self.check_length()
     }
 
     /// The data of one tagged column. Returns whether they start with a header byte.
@@ -300,7 +371,10 @@ fn stored_prefix<'c>(
 }
 
 /// The value of a fixed or variable column, checked; `None` for NULL.
-fn single<'v>(column: &'v ColumnDef, input: &FieldInput<'v>) -> EseResult<Option<&'v [u8]>> {
+pub(super) fn single<'v>(
+    column: &'v ColumnDef,
+    input: &FieldInput<'v>,
+) -> EseResult<Option<&'v [u8]>> {
     let value = match input {
         FieldInput::Null => return Ok(None),
         FieldInput::Default => match column.default_value() {

@@ -19,11 +19,13 @@
 
 mod encode;
 mod multi;
+mod rewrite;
 mod tagged;
 mod view;
 
 pub use encode::{FieldInput, encode_record};
 pub use multi::MultiValues;
+pub use rewrite::{OwnValues, Rewrite};
 pub use tagged::{TaggedField, TaggedFields, TaggedStyle};
 pub use view::RecordView;
 

@@ -72,6 +72,10 @@ impl<'a> TaggedArea<'a> {
         Self { bytes, style }
     }
 
+    pub(super) fn style(self) -> TaggedStyle {
+        self.style
+    }
+
     fn offset_mask(self) -> u16 {
         if self.style == TaggedStyle::Large { LARGE_OFFSET } else { SMALL_OFFSET }
     }
@@ -303,6 +307,20 @@ impl<'a> TaggedField<'a> {
             Content::Headed(byte, _) => Some(byte & header::LONG_VALUE != 0),
             _ => None,
         }
+    }
+
+    /// Header byte, if there is one, and what follows it; none for NULL, and in the linear form.
+    pub(super) fn stored_parts(&self) -> Option<(Option<u8>, &'a [u8])> {
+        match self.content {
+            Content::Bare(data) => Some((None, data)),
+            Content::Headed(byte, data) => Some((Some(byte), data)),
+            Content::Null | Content::Linear { .. } => None,
+        }
+    }
+
+    /// Whether the field says that the column is NULL.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.content, Content::Null)
     }
 
     /// The values of the field; never [`FieldValues::Default`].

@@ -87,6 +87,32 @@ impl<'a> RecordView<'a> {
         self.last_variable
     }
 
+    /// How the tagged area is laid out.
+    pub(super) fn style(&self) -> TaggedStyle {
+        self.tagged.style()
+    }
+
+    /// The bytes of the fixed columns.
+    pub(super) fn fixed_values(&self) -> &'a [u8] {
+        self.fixed.get(HEAD_BYTES..self.null_bitmap_offset).unwrap_or_default()
+    }
+
+    /// Offset behind the fixed columns.
+    pub(super) fn fixed_end(&self) -> usize {
+        self.null_bitmap_offset
+    }
+
+    /// A bit for each fixed column, set when it is NULL or beyond the last one.
+    pub(super) fn null_bitmap(&self) -> [u8; 16] {
+        let mut bitmap = [0xff; 16];
+        let stored = self.fixed.get(self.null_bitmap_offset..).unwrap_or_default();
+        bitmap.iter_mut().zip(stored).for_each(|(to, from)| *to = *from);
+        for index in usize::from(self.last_fixed)..bitmap.len() * 8 {
+            bitmap[index / 8] |= 1 << (index % 8);
+        }
+        bitmap
+    }
+
     /// What the record says about `column`, whatever its class. A deleted column (type Nil) is NULL.
     ///
     /// # Errors

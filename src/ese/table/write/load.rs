@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::entries::EntryList;
 use super::long_value::{nodes_of, tree_of};
 use super::row::{FieldValue, row_keys};
 use super::writer::{DatabaseWriter, check_writable};
@@ -32,7 +33,7 @@ struct IndexBatch {
     tree: Tree,
     name: String,
     is_unique: bool,
-    entries: Vec<(Vec<u8>, Vec<u8>)>,
+    entries: EntryList,
 }
 
 impl DatabaseWriter {
@@ -51,7 +52,7 @@ impl DatabaseWriter {
             tree: index_tree(index),
             name: index.name.clone(),
             is_unique: index.flags.contains(crate::ese::table::key::IndexFlags::UNIQUE),
-            entries: Vec::new(),
+            entries: EntryList::default(),
         };
         let indexes = table.indexes.iter().map(batch).collect();
         Ok(TableLoader {
@@ -101,7 +102,7 @@ impl TableLoader<'_> {
         for (batch, keys) in self.indexes.iter_mut().zip(keys.secondary) {
             for key in keys {
                 self.batch_bytes += key.0.len() + bookmark.len() + ENTRY_OVERHEAD_BYTES;
-                batch.entries.push((key.0, bookmark.clone()));
+                batch.entries.push(&key.0, &bookmark);
             }
         }
         if self.batch_bytes > SORT_BYTES { self.merge_batches() } else { Ok(()) }
@@ -110,15 +111,16 @@ impl TableLoader<'_> {
     fn merge_batches(&mut self) -> EseResult<()> {
         for batch in &mut self.indexes {
             let mut entries = std::mem::take(&mut batch.entries);
-            entries.sort_unstable();
-            let repeats = |pair: &[(Vec<u8>, Vec<u8>)]| pair[0].0 == pair[1].0;
-            if batch.is_unique && entries.windows(2).any(repeats) {
+            entries.sort();
+            if batch.is_unique && entries.has_repeats() {
                 let reason = "two rows have the same key in a unique index";
                 return Err(EseError::refused(Refusal::DuplicateKey, reason).in_object(&batch.name));
             }
-            let changes = entries.into_iter().map(|(key, data)| Change::Insert { key, data });
+            let changes = entries.iter().map(|(key, data)| Change::Insert { key, data });
             let merged = self.writer.forest.merge(&batch.tree, changes);
             merged.map_err(|error| error.in_object(&batch.name))?;
+            entries.clear();
+            batch.entries = entries;
         }
         self.batch_bytes = 0;
         Ok(())

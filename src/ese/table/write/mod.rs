@@ -6,6 +6,7 @@
 mod columns;
 mod create;
 mod define;
+mod entries;
 mod load;
 mod long_value;
 mod patch;
@@ -17,6 +18,6 @@ mod writer;
 pub use create::{NewDatabase, create_database};
 pub use define::{NewColumn, NewIndex, NewTable, NullRule, Placement};
 pub use load::TableLoader;
-pub use row::FieldValue;
+pub use row::{FieldValue, record_bounds};
 pub use run::{IndexBatch, IndexEntries, Lids, TableRun, TableRunBuilder};
 pub use writer::DatabaseWriter;

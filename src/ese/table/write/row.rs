@@ -132,6 +132,15 @@ pub fn encode_row<'a>(
     }
 }
 
+/// Longest value of a long type that stays in a record of this table, and longest record, in bytes.
+pub fn record_bounds(table: &TableDef) -> (usize, usize) {
+    (intrinsic_max(table), record_limit(table))
+}
+
+fn intrinsic_max(table: &TableDef) -> usize {
+    table.separate_lv.map_or(INTRINSIC_BYTES_MAX, |bytes| (bytes as usize).max(LID_BYTES))
+}
+
 fn record_limit(table: &TableDef) -> usize {
     let key_most_bytes = table.primary.as_ref().map_or(4, |primary| primary.key_most_bytes);
     max_record_bytes(PageSize::KIB4, key_most_bytes)
@@ -182,10 +191,6 @@ impl<'a> Draft<'a, '_> {
             FieldValue::Shared(_) => return refuse("only long types can share a value"),
             _ => return refuse("one of several values cannot be NULL"),
         };
-        let intrinsic_max = self
-            .table
-            .separate_lv
-            .map_or(INTRINSIC_BYTES_MAX, |bytes| (bytes as usize).max(LID_BYTES));
         if !column.coltyp.is_long_value() {
             // The engine knows one true value of a bit.
             let is_true_bit =
@@ -201,7 +206,7 @@ impl<'a> Draft<'a, '_> {
             let error = EseError::limit("length of a value", bytes.len() as u64, limit);
             return Err(error.in_object(&column.name));
         }
-        if bytes.len() <= intrinsic_max {
+        if bytes.len() <= intrinsic_max(self.table) {
             Ok(Stored::Plain(bytes))
         } else {
             self.separate(column, bytes, lids)
@@ -275,6 +280,71 @@ pub struct RowKeys {
     pub secondary: Vec<Vec<Key>>,
 }
 
+/// Makes the keys of many records of one table, without a vector for each.
+#[derive(Debug)]
+pub struct TableKeys<'d> {
+    table: &'d TableDef,
+    primary: Option<IndexKeys<'d>>,
+    secondary: Vec<IndexKeys<'d>>,
+    bookmark: Vec<u8>,
+}
+
+impl<'d> TableKeys<'d> {
+    /// Looks the columns of all indexes up.
+    ///
+    /// # Errors
+    /// As [`IndexKeys::new`].
+    pub fn new(table: &'d TableDef) -> EseResult<Self> {
+        let keys = |index: &'d IndexDef| IndexKeys::new(index, &table.columns);
+        Ok(Self {
+            table,
+            primary: table.primary.as_ref().map(keys).transpose()?,
+            secondary: table.indexes.iter().map(keys).collect::<EseResult<_>>()?,
+            bookmark: Vec::new(),
+        })
+    }
+
+    /// The key of `record` in the primary index; empty where there is none.
+    ///
+    /// # Errors
+    /// As [`row_keys`].
+    pub fn primary(&mut self, record: &[u8], long_value: &ReadLongValue<'_>) -> EseResult<&[u8]> {
+        self.bookmark.clear();
+        if let Some(keys) = &mut self.primary {
+            let source = source_of(self.table, record, long_value)?;
+            self.bookmark.extend_from_slice(keys.one_key(&source)?);
+        }
+        Ok(&self.bookmark)
+    }
+
+    /// Gives `entry` the keys in the secondary indexes, each with the number of its index and the key that [`Self::primary`] has
+    /// answered last, which must be that of `record`.
+    ///
+    /// # Errors
+    /// As [`row_keys`].
+    pub fn secondary(
+        &mut self,
+        record: &[u8],
+        long_value: &ReadLongValue<'_>,
+        mut entry: impl FnMut(usize, &[u8], &[u8]),
+    ) -> EseResult<()> {
+        let source = source_of(self.table, record, long_value)?;
+        for (number, keys) in self.secondary.iter_mut().enumerate() {
+            keys.each(&source, &mut |key| entry(number, key, &self.bookmark))?;
+        }
+        Ok(())
+    }
+}
+
+fn source_of<'r>(
+    table: &'r TableDef,
+    record: &'r [u8],
+    long_value: &'r ReadLongValue<'r>,
+) -> EseResult<RecordSource<'r>> {
+    let view = RecordView::parse(record, TaggedStyle::of_page(PageSize::KIB4, true))?;
+    Ok(RecordSource::new(view, table, long_value))
+}
+
 /// Computes the keys of `record`. Separated values are read through `long_value`.
 ///
 /// # Errors
@@ -284,8 +354,7 @@ pub fn row_keys(
     record: &[u8],
     long_value: &ReadLongValue<'_>,
 ) -> EseResult<RowKeys> {
-    let view = RecordView::parse(record, TaggedStyle::of_page(PageSize::KIB4, true))?;
-    let source = RecordSource::new(view, table, long_value);
+    let source = source_of(table, record, long_value)?;
     let primary = match &table.primary {
         Some(index) => Some(IndexKeys::new(index, &table.columns)?.single_key(&source)?),
         None => None,

@@ -5,14 +5,16 @@
 
 use std::sync::Arc;
 
+use super::entries::EntryList;
 use super::long_value::{nodes_of, root_data, tree_of};
-use super::row::{FieldValue, LidSource, encode_row, row_keys};
+use super::row::{FieldValue, LidSource, TableKeys, encode_row};
 use super::writer::{DatabaseWriter, check_writable};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{PageSize, Pgno};
 use crate::ese::table::column::Lid;
 use crate::ese::table::key::IndexFlags;
 use crate::ese::table::long_value::{LvReader, StoredPart};
+use crate::ese::table::record::{OwnValues, RecordView, Rewrite};
 use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
 use crate::ese::txn::{AheadWriter, Pages};
@@ -28,6 +30,27 @@ impl Lids {
     pub(super) fn new(next: u32, end: u32) -> Self {
         Self { next, end }
     }
+
+    /// How many there are.
+    pub fn left(&self) -> u32 {
+        self.end - self.next
+    }
+
+    /// Takes the first `count` away, or all when there are fewer.
+    pub fn split_off(&mut self, count: u32) -> Self {
+        let end = self.next.saturating_add(count).min(self.end);
+        let taken = Self { next: self.next, end };
+        self.next = end;
+        taken
+    }
+
+    /// Adds more; those that are left are dropped unless the new ones follow them.
+    pub fn add(&mut self, more: Self) {
+        if self.end != more.next {
+            self.next = more.next;
+        }
+        self.end = more.end;
+    }
 }
 
 impl LidSource for Lids {
@@ -41,18 +64,18 @@ impl LidSource for Lids {
     }
 }
 
-/// An index key, and the row that has it.
-pub type IndexEntry = (Vec<u8>, Vec<u8>);
-
 /// Builds rows of one table whose primary keys ascend.
 #[derive(Debug)]
-pub struct TableRunBuilder {
-    table: Arc<TableDef>,
+pub struct TableRunBuilder<'t> {
+    table: &'t Arc<TableDef>,
+    keys: TableKeys<'t>,
     writer: AheadWriter,
     lids: Lids,
     rows: RunBuilder,
     long_values: Option<RunBuilder>,
-    entries: Vec<Vec<IndexEntry>>,
+    entries: Vec<EntryList>,
+    /// Room for a record.
+    record: Vec<u8>,
 }
 
 /// Rows ready to enter their table.
@@ -62,7 +85,7 @@ pub struct TableRun {
     rows: Option<Run>,
     long_values: Option<Run>,
     /// For each index of the table, in the order in which they came.
-    entries: Vec<Vec<IndexEntry>>,
+    entries: Vec<EntryList>,
 }
 
 impl TableRun {
@@ -76,6 +99,12 @@ impl TableRun {
         self.rows.as_ref().map_or(0, Run::entry_count)
     }
 
+    /// Bytes of memory that it takes, about.
+    pub fn held_bytes(&self) -> usize {
+        let entries = self.entries.iter().map(EntryList::held_bytes).sum::<usize>();
+        entries + self.rows.iter().chain(&self.long_values).map(Run::held_bytes).sum::<usize>()
+    }
+
     /// Pages of rows and long values.
     pub fn page_count(&self) -> usize {
         self.rows.iter().chain(&self.long_values).map(Run::page_count).sum()
@@ -85,14 +114,14 @@ impl TableRun {
 /// Index entries of rows that are in their tables already, gathered from many runs.
 #[derive(Debug, Default)]
 pub struct IndexEntries {
-    tables: Vec<(Arc<TableDef>, Vec<Vec<IndexEntry>>)>,
+    tables: Vec<(Arc<TableDef>, Vec<EntryList>)>,
 }
 
 impl IndexEntries {
-    fn add(&mut self, table: Arc<TableDef>, entries: Vec<Vec<IndexEntry>>) {
+    fn add(&mut self, table: Arc<TableDef>, entries: Vec<EntryList>) {
         match self.tables.iter_mut().find(|(known, _)| known.objid == table.objid) {
             Some((_, gathered)) => {
-                gathered.iter_mut().zip(entries).for_each(|(all, new)| all.extend(new));
+                gathered.iter_mut().zip(entries).for_each(|(all, new)| all.append(new));
             }
             None => self.tables.push((table, entries)),
         }
@@ -100,7 +129,7 @@ impl IndexEntries {
 
     /// The entries index by index, each sorted when its turn comes.
     pub fn into_batches(self) -> impl Iterator<Item = IndexBatch> {
-        let indexes = |(table, entries): (Arc<TableDef>, Vec<Vec<IndexEntry>>)| {
+        let indexes = |(table, entries): (Arc<TableDef>, Vec<EntryList>)| {
             let entries = entries.into_iter().enumerate();
             entries.map(move |(place, entries)| IndexBatch::new(table.clone(), place, entries))
         };
@@ -113,26 +142,23 @@ impl IndexEntries {
 pub struct IndexBatch {
     table: Arc<TableDef>,
     place: usize,
-    sorted: Vec<IndexEntry>,
-    has_repeats: bool,
+    sorted: EntryList,
 }
 
 impl IndexBatch {
-    fn new(table: Arc<TableDef>, place: usize, mut entries: Vec<IndexEntry>) -> Self {
-        entries.sort_unstable();
-        let is_repeat = |pair: &[IndexEntry]| matches!(pair, [a, b] if a.0 == b.0);
-        let has_repeats = entries.windows(2).any(is_repeat);
-        Self { table, place, sorted: entries, has_repeats }
+    fn new(table: Arc<TableDef>, place: usize, mut entries: EntryList) -> Self {
+        entries.sort();
+        Self { table, place, sorted: entries }
     }
 }
 
-impl TableRunBuilder {
+impl<'t> TableRunBuilder<'t> {
     /// A builder of rows for `table`.
     ///
     /// # Errors
     /// [`EseError::Unsupported`] for tables whose rows this program cannot keep right, [`Refusal::BadRequest`] for one
     /// without a primary index.
-    pub fn new(table: &Arc<TableDef>, writer: AheadWriter, lids: Lids) -> EseResult<Self> {
+    pub fn new(table: &'t Arc<TableDef>, writer: AheadWriter, lids: Lids) -> EseResult<Self> {
         check_writable(table)?;
         if table.primary.is_none() {
             let reason = "rows without a primary key cannot be built apart";
@@ -140,12 +166,14 @@ impl TableRunBuilder {
         }
         let long_values = table.long_value_tree();
         Ok(Self {
-            table: table.clone(),
+            table,
+            keys: TableKeys::new(table)?,
             writer,
             lids,
             rows: RunBuilder::new(table.tree(), PageSize::KIB4),
             long_values: long_values.map(|tree| RunBuilder::new(tree, PageSize::KIB4)),
-            entries: table.indexes.iter().map(|_| Vec::new()).collect(),
+            entries: table.indexes.iter().map(|_| EntryList::default()).collect(),
+            record: Vec::new(),
         })
     }
 
@@ -159,15 +187,8 @@ impl TableRunBuilder {
         supply: &mut dyn PageSupply,
         values: &[FieldValue<'_>],
     ) -> EseResult<()> {
-        let row = encode_row(&self.table, values, &mut self.lids)?;
-        let unsupported = |_: Lid, _: usize| {
-            let what = "an index over long values in rows that are built apart";
-            Err(EseError::unsupported(what).in_object(&self.table.name))
-        };
-        let keys = row_keys(&self.table, &row.record, &unsupported)?;
-        let bookmark = keys.primary.map(|key| key.0).unwrap_or_default();
-        let named = |error: EseError| error.in_object(&self.table.name);
-        self.rows.push(supply, &self.writer, &bookmark, &row.record).map_err(named)?;
+        let row = encode_row(self.table, values, &mut self.lids)?;
+        self.push_record(supply, &row.record)?;
         if let Some(builder) = &mut self.long_values {
             for value in &row.long_values {
                 nodes_of(value.lid, value.bytes, 1, value.is_compressed, |key, data| {
@@ -175,9 +196,49 @@ impl TableRunBuilder {
                 })?;
             }
         }
-        for (entries, keys) in self.entries.iter_mut().zip(keys.secondary) {
-            entries.extend(keys.into_iter().map(|key| (key.0, bookmark.clone())));
+        Ok(())
+    }
+
+    /// Adds a copy of another table's row, with its long values. Answers false when nothing was added, because the row must go the long
+    /// way, value by value; long values that were copied already stand in `copied` then, their old numbers and their new ones.
+    ///
+    /// # Errors
+    /// As [`Self::push`] and [`Self::copy_long_value`].
+    pub fn push_copy<P: Pages + ?Sized>(
+        &mut self,
+        supply: &mut dyn PageSupply,
+        rewrite: &Rewrite,
+        (record, values): (&RecordView<'_>, &LvReader<'_, P>),
+        own: &OwnValues<'_>,
+        copied: &mut Vec<(Lid, Lid)>,
+    ) -> EseResult<bool> {
+        let mut out = std::mem::take(&mut self.record);
+        out.clear();
+        let columns = &self.table.columns;
+        let mut copy = |lid: Lid| {
+            let new = self.copy_long_value(supply, values, lid)?;
+            copied.push((lid, new));
+            Ok(new)
+        };
+        let is_done = rewrite.record(columns, record, own, &mut copy, &mut out)?;
+        if is_done {
+            self.push_record(supply, &out)?;
         }
+        self.record = out;
+        Ok(is_done)
+    }
+
+    fn push_record(&mut self, supply: &mut dyn PageSupply, record: &[u8]) -> EseResult<()> {
+        let unsupported = |_: Lid, _: usize| {
+            let what = "an index over long values in rows that are built apart";
+            Err(EseError::unsupported(what).in_object(&self.table.name))
+        };
+        let bookmark = self.keys.primary(record, &unsupported)?;
+        let named = |error: EseError| error.in_object(&self.table.name);
+        self.rows.push(supply, &self.writer, bookmark, record).map_err(named)?;
+        self.keys.secondary(record, &unsupported, |index, key, bookmark| {
+            self.entries[index].push(key, bookmark);
+        })?;
         Ok(())
     }
 
@@ -193,7 +254,7 @@ impl TableRunBuilder {
     ) -> EseResult<Lid> {
         let new = self.lids.next_lid()?;
         let Some(builder) = &mut self.long_values else {
-            return tree_of(&self.table).map(|_| new);
+            return tree_of(self.table).map(|_| new);
         };
         let mut key = new.key_bytes();
         let root_bytes = key.len();
@@ -220,7 +281,7 @@ impl TableRunBuilder {
             Some(builder) => builder.finish(supply, &self.writer)?,
             None => None,
         };
-        Ok(TableRun { table: self.table, rows, long_values, entries: self.entries })
+        Ok(TableRun { table: self.table.clone(), rows, long_values, entries: self.entries })
     }
 }
 
@@ -288,15 +349,15 @@ impl DatabaseWriter {
     /// # Errors
     /// As [`Self::splice`].
     pub fn splice_entries(&mut self, batch: IndexBatch) -> EseResult<()> {
-        let IndexBatch { table, place, sorted, has_repeats } = batch;
+        let IndexBatch { table, place, sorted } = batch;
         let Some(index) = table.indexes.get(place) else { return Ok(()) };
         let named = |error: EseError| error.in_object(&index.name);
-        if has_repeats && index.flags.contains(IndexFlags::UNIQUE) {
+        if index.flags.contains(IndexFlags::UNIQUE) && sorted.has_repeats() {
             let reason = "two rows have the same key in a unique index";
             self.forest_mut().pager_mut().give_up();
             return Err(named(EseError::refused(Refusal::DuplicateKey, reason)));
         }
-        let changes = sorted.into_iter().map(|(key, data)| Change::Insert { key, data });
+        let changes = sorted.iter().map(|(key, data)| Change::Insert { key, data });
         self.forest_mut().merge(&index_tree(index), changes).map(drop).map_err(named)
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Holders, Parcel, ParcelMaps, ParcelTarget, Reservation};
+use super::{Articles, Holders, Parcel, ParcelMaps, ParcelTarget, Reservation};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::column::Lid;
 use crate::ese::table::long_value::LvReader;
+use crate::ese::table::record::OwnValues;
 use crate::ese::table::rows::Row;
 use crate::ese::table::write::{Lids, TableRunBuilder};
 use crate::ese::tree::PageSupply;
@@ -24,9 +25,11 @@ use crate::store::write::flush::{FolderChange, ReferenceChange};
 pub struct ParcelBuilder<'t> {
     target: &'t ParcelTarget,
     given: Reservation,
-    contents: TableRunBuilder,
-    attachments: TableRunBuilder,
-    items: TableRunBuilder,
+    contents: TableRunBuilder<'t>,
+    attachments: TableRunBuilder<'t>,
+    items: TableRunBuilder<'t>,
+    /// What the copies of content rows, attachment rows and items have of their own: kept for their memory.
+    own: [Draft<'t, 'static>; 3],
     owners: Vec<OwnerRow>,
     streams: Vec<SlvInfo>,
     folders: BTreeMap<FolderId, FolderChange>,
@@ -43,7 +46,7 @@ impl<'t> ParcelBuilder<'t> {
     pub fn new(target: &'t ParcelTarget, mut given: Reservation) -> EseResult<Self> {
         let [contents, attachments, items] = std::mem::take(&mut given.lids);
         let tables = &target.tables;
-        let builder = |table: &crate::stm::NamedTable, lids: Lids| {
+        let builder = |table: &'t crate::stm::NamedTable, lids: Lids| {
             TableRunBuilder::new(table.shared_def(), given.writer.clone(), lids)
         };
         Ok(Self {
@@ -52,6 +55,7 @@ impl<'t> ParcelBuilder<'t> {
             attachments: builder(&tables.attachments, attachments)?,
             items: builder(&tables.items, items)?,
             given,
+            own: [&tables.contents, &tables.attachments, &tables.items].map(Draft::new),
             owners: Vec::new(),
             streams: Vec::new(),
             folders: BTreeMap::new(),
@@ -116,20 +120,11 @@ impl<'t> ParcelBuilder<'t> {
             }
             None => None,
         };
-        let target = self.target;
-        let builder = &mut self.contents;
+        let ([own, _, _], builder) = (&mut self.own, &mut self.contents);
+        own.clear();
+        own_content(own, new, (holders.live, holders.soft), stream.as_ref(), &attachments);
         let copied = with_row(source.pages, table, &key, |row, values| {
-            let mut draft = Draft::new(&target.tables.contents);
-            let (map, values) = (&maps.contents, values);
-            fill(builder, supply, map, (table, row, values), &mut draft)?;
-            own_content(
-                &mut draft,
-                new,
-                (holders.live, holders.soft),
-                stream.as_ref(),
-                &attachments,
-            );
-            builder.push(supply, &draft.values())
+            copy_row(builder, supply, &maps.contents, (table, row, values), own)
         })?;
         copied.ok_or_else(|| source.missing("content", instance))?;
         self.brought.insert(new);
@@ -163,13 +158,11 @@ impl<'t> ParcelBuilder<'t> {
             }
             None => None,
         };
-        let target = self.target;
-        let builder = &mut self.attachments;
+        let ([_, own, _], builder) = (&mut self.own, &mut self.attachments);
+        own.clear();
+        own_attachment(own, new, embedded, stream.as_ref());
         let copied = with_row(source.pages, table, &key, |row, values| {
-            let mut draft = Draft::new(&target.tables.attachments);
-            fill(builder, supply, &maps.attachments, (table, row, values), &mut draft)?;
-            own_attachment(&mut draft, new, embedded, stream.as_ref());
-            builder.push(supply, &draft.values())
+            copy_row(builder, supply, &maps.attachments, (table, row, values), own)
         })?;
         copied.ok_or_else(|| source.missing("attachment", instance))?;
         Ok(new)
@@ -182,15 +175,15 @@ impl<'t> ParcelBuilder<'t> {
         from: &Owner,
         to: &Owner,
     ) -> EseResult<SlvInfo> {
-        let place = self.given.streams.next();
+        let place = self.given.streams.pop_front();
         let place =
             place.filter(|place| place.len_bytes() == stream.len_bytes()).ok_or_else(|| {
                 let reason = "a stream was not wished for, or has another length";
                 EseError::refused(Refusal::BadRequest, reason)
             })?;
         let mut copy = self.given.ahead.start(&place, to);
-        let file = source.stm.storage();
-        source.streams().read_pages(stream, from, &mut |part| copy.push_pages(file, part))?;
+        // Summed up before, so read and verified.
+        source.streams().copy(stream, from, &mut copy)?;
         self.owners.extend(copy.finish()?);
         self.streams.push(place.clone());
         Ok(place)
@@ -232,14 +225,12 @@ impl<'t> ParcelBuilder<'t> {
         item.commit_time = Some(self.given.now);
         let table = &source.tables.items;
         let key = table.key(&[Some(&from.folder.to_store()), Some(&from.message.to_store())])?;
-        let target = self.target;
-        let builder = &mut self.items;
+        let ([_, _, own], builder) = (&mut self.own, &mut self.items);
+        own.clear();
+        clear_own(own);
+        item.put_own(own);
         let copied = with_row(source.pages, table, &key, |row, values| {
-            let mut draft = Draft::new(&target.tables.items);
-            fill(builder, supply, &maps.items, (table, row, values), &mut draft)?;
-            clear_own(&mut draft);
-            item.put(&mut draft);
-            builder.push(supply, &draft.values())
+            copy_row(builder, supply, &maps.items, (table, row, values), own)
         })?;
         copied.ok_or_else(|| source.missing("item", from.message))?;
         self.item_count += 1;
@@ -247,7 +238,7 @@ impl<'t> ParcelBuilder<'t> {
     }
 
     fn folder(&mut self, id: FolderId) -> EseResult<&mut FolderChange> {
-        let Some((root, article)) = self.given.folders.get(&id).copied() else {
+        let Some(Articles { root, first }) = self.given.folders.get(&id).copied() else {
             let reason = format!("nothing was reserved in folder {id}");
             return Err(EseError::refused(Refusal::BadRequest, reason));
         };
@@ -259,7 +250,7 @@ impl<'t> ParcelBuilder<'t> {
             deletions: 0,
             commit_time_max: Some(now),
             oldest_deleted: None,
-            next_article: article,
+            next_article: first,
             is_changed: false,
         }))
     }
@@ -295,16 +286,34 @@ impl<'t> ParcelBuilder<'t> {
     }
 }
 
-/// Fills a draft from a source row; long values go with it, chunk by chunk.
-fn fill<'r, P: Pages + ?Sized>(
-    builder: &mut TableRunBuilder,
+/// Adds a copy of a source row, in which the cells that are set in `own` have other values; long values go with it, chunk by chunk.
+fn copy_row<P: Pages + ?Sized>(
+    builder: &mut TableRunBuilder<'_>,
     supply: &mut dyn PageSupply,
     map: &RowMap,
-    (table, row, values): (&crate::stm::NamedTable, &Row<'r>, &LvReader<'_, P>),
-    draft: &mut Draft<'_, 'r>,
+    (table, row, values): (&crate::stm::NamedTable, &Row<'_>, &LvReader<'_, P>),
+    own: &Draft<'_, 'static>,
 ) -> EseResult<()> {
-    let mut copy = |lid: Lid| builder.copy_long_value(supply, values, lid).map(Cell::Shared);
-    map.fill(table, row, values, &mut copy, draft)
+    let mut copied = Vec::new();
+    if let Some(rewrite) = map.rewrite() {
+        let source = (&row.record(), values);
+        let copy =
+            |own: &OwnValues<'_>| builder.push_copy(supply, rewrite, source, own, &mut copied);
+        if own.with_own(copy).transpose()?.unwrap_or(false) {
+            return Ok(());
+        }
+    }
+    let mut copy = |lid: Lid| {
+        let known = copied.iter().position(|(old, _)| *old == lid);
+        match known.map(|at| copied.swap_remove(at)) {
+            Some((_, new)) => Ok(Cell::Shared(new)),
+            None => builder.copy_long_value(supply, values, lid).map(Cell::Shared),
+        }
+    };
+    let mut draft = Draft::new(own.table());
+    map.fill(table, row, values, &mut copy, &mut draft)?;
+    draft.overlay(own);
+    builder.push(supply, &draft.values())
 }
 
 fn take(next: &mut u64, end: u64, what: &str) -> EseResult<GlobCnt> {

@@ -9,6 +9,7 @@
 //! references; whoever splices sees to it that they are there (`needs`).
 
 mod build;
+mod stock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::store::write::StoreWriter;
 use crate::store::write::flush::{FolderChange, ReferenceChange};
 
 pub use build::ParcelBuilder;
+pub use stock::ParcelStock;
 
 /// What a parcel will need.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,9 +46,21 @@ pub struct ParcelWish {
     pub long_values: [u32; 3],
     /// Lengths of the streams in bytes, in the order in which they are copied.
     pub streams: Vec<u64>,
-    /// Items for each folder.
-    pub articles: BTreeMap<FolderId, i32>,
+    /// For each folder that gets items: article numbers that [`StoreWriter::reserve_articles`] has given.
+    pub articles: BTreeMap<FolderId, Articles>,
 }
+
+/// Article numbers of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Articles {
+    /// The root of the folder's mailbox.
+    pub root: FolderId,
+    /// The first number; the others follow it.
+    pub first: i32,
+}
+
+/// Places for streams, in the order in which they are copied.
+type StreamPlaces = std::collections::VecDeque<SlvInfo>;
 
 /// What a parcel was given.
 #[derive(Debug)]
@@ -56,9 +70,8 @@ pub struct Reservation {
     next_change: u64,
     change_end: u64,
     lids: [Lids; 3],
-    streams: std::vec::IntoIter<SlvInfo>,
-    /// Root and next article number of each folder.
-    folders: BTreeMap<FolderId, (FolderId, i32)>,
+    streams: StreamPlaces,
+    folders: BTreeMap<FolderId, Articles>,
     writer: AheadWriter,
     ahead: AheadStreams,
     now: FileTime,
@@ -112,6 +125,11 @@ impl Parcel {
     /// Number of items.
     pub fn item_count(&self) -> u64 {
         self.items
+    }
+
+    /// Bytes of memory that it takes, about: index entries, and the pages at the ends of its runs.
+    pub fn held_bytes(&self) -> usize {
+        self.runs.iter().map(TableRun::held_bytes).sum()
     }
 
     /// Pages that it has written ahead.
@@ -195,22 +213,35 @@ impl StoreWriter {
         })
     }
 
+    /// Reserves article numbers: so many for each folder.
+    ///
+    /// # Errors
+    /// [`crate::ese::error::Refusal::NotFound`] for a folder that is not there; [`crate::ese::EseError::Io`].
+    pub fn reserve_articles(
+        &mut self,
+        counts: impl IntoIterator<Item = (FolderId, i32)>,
+    ) -> EseResult<BTreeMap<FolderId, Articles>> {
+        self.guarded(|writer| {
+            let mut articles = BTreeMap::new();
+            for (id, count) in counts {
+                let change = writer.change_of(id)?;
+                articles.insert(id, Articles { root: change.root, first: change.next_article });
+                change.next_article = change.next_article.saturating_add(count);
+            }
+            Ok(articles)
+        })
+    }
+
     /// Reserves what a parcel needs.
     ///
     /// # Errors
-    /// [`crate::ese::EseError::Limit`]; [`crate::ese::error::Refusal::NotFound`] for a folder that is not there; [`crate::ese::EseError::Io`].
+    /// [`crate::ese::EseError::Limit`]; [`crate::ese::EseError::Io`].
     pub fn reserve(&mut self, wish: &ParcelWish) -> EseResult<Reservation> {
         self.guarded(|writer| {
-            let mut folders = BTreeMap::new();
-            for (id, count) in &wish.articles {
-                let change = writer.change_of(*id)?;
-                folders.insert(*id, (change.root, change.next_article));
-                change.next_article = change.next_article.saturating_add(*count);
-            }
             let next_id = writer.reserve_ids(wish.ids)?.get();
             let next_change = writer.reserve_changes(wish.items)?.get();
             let streams = wish.streams.iter().map(|len_bytes| writer.stm.reserve(*len_bytes));
-            let streams = streams.collect::<EseResult<Vec<_>>>()?;
+            let streams = streams.collect::<EseResult<_>>()?;
             let tables =
                 [&writer.tables.contents, &writer.tables.attachments, &writer.tables.items];
             let mut lids = [Lids::default(), Lids::default(), Lids::default()];
@@ -223,8 +254,8 @@ impl StoreWriter {
                 next_change,
                 change_end: next_change + wish.items,
                 lids,
-                streams: streams.into_iter(),
-                folders,
+                streams,
+                folders: wish.articles.clone(),
                 writer: writer.db.ahead_writer(),
                 ahead: AheadStreams::new(writer.stm.file().storage().clone()),
                 now: writer.now,
@@ -282,7 +313,7 @@ impl StoreWriter {
     pub fn discard(&mut self, parcels: Vec<Parcel>) -> EseResult<()> {
         self.guarded(|writer| {
             for parcel in parcels {
-                parcel.streams.iter().for_each(|stream| writer.stm.give_back(stream));
+                parcel.streams.iter().for_each(|stream| writer.stm.give_back(stream.runs()));
                 writer.db.discard(parcel.runs)?;
             }
             Ok(())
