@@ -87,7 +87,7 @@ fn assert_queues(inside: &StageReport, mailboxes: u64) {
     assert!(inside.to_committer.max <= inside.to_committer.sent, "{inside:?}");
     assert!(inside.to_workers.max <= inside.to_workers.sent, "{inside:?}");
     for queue in [&inside.to_committer, &inside.to_workers, &inside.room] {
-        assert!(queue.mean <= queue.max as f64, "{queue:?}");
+        assert!(queue.mean() <= queue.max as f64, "{queue:?}");
         assert!(queue.capacity.is_none_or(|capacity| queue.max <= capacity), "{queue:?}");
     }
     // A plan, the end of planning, and a verified mailbox; its pieces and its verifying are in both.

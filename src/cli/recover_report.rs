@@ -226,7 +226,7 @@ fn stages_json(report: &StageReport) -> Json {
             "to_seconds": to,
         }))
     };
-    let queue = |depth: &QueueDepth| json!({"capacity": depth.capacity, "sent": depth.sent, "mean": depth.mean, "max": depth.max});
+    let queue = |depth: &QueueDepth| json!({"capacity": depth.capacity, "sent": depth.sent, "mean": depth.mean(), "max": depth.max});
     json!({
         "workers": report.workers,
         "wall_seconds": report.wall_seconds,

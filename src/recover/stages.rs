@@ -146,10 +146,17 @@ pub struct QueueDepth {
     pub capacity: Option<u64>,
     /// How often something was put in.
     pub sent: u64,
-    /// What waited then, itself included, on the average.
-    pub mean: f64,
+    /// What waited each of these times, itself included, added up.
+    pub sum: u64,
     /// And at most.
     pub max: u64,
+}
+
+impl QueueDepth {
+    /// What waited on the average when something was put in; 0 when nothing was.
+    pub fn mean(&self) -> f64 {
+        self.sum as f64 / self.sent.max(1) as f64
+    }
 }
 
 /// The inside of a recovery.

@@ -145,11 +145,10 @@ impl Gauge {
     }
 
     fn depth(&self, capacity: Option<u64>) -> QueueDepth {
-        let sent = self.sent.load(Relaxed);
         QueueDepth {
             capacity,
-            sent,
-            mean: if sent == 0 { 0.0 } else { self.sum.load(Relaxed) as f64 / sent as f64 },
+            sent: self.sent.load(Relaxed),
+            sum: self.sum.load(Relaxed),
             max: self.max.load(Relaxed),
         }
     }
@@ -197,7 +196,8 @@ mod tests {
         let gauge = Gauge::default();
         assert_eq!(gauge.depth(None), QueueDepth::default());
         [1, 4, 1].into_iter().for_each(|waiting| gauge.sent(waiting));
-        let expected = QueueDepth { capacity: Some(4), sent: 3, mean: 2.0, max: 4 };
+        let expected = QueueDepth { capacity: Some(4), sent: 3, sum: 6, max: 4 };
+        assert_eq!((expected.mean(), QueueDepth::default().mean()), (2.0, 0.0));
         assert_eq!(gauge.depth(Some(4)), expected);
     }
 }
