@@ -47,7 +47,7 @@ pub enum Stage {
     Index,
     /// Syncs what workers have written.
     Sync,
-    /// Replacements, counters, journal, changed pages in place.
+    /// Takes pages in stock for workers, then replacements, counters, journal, changed pages in place.
     Commit,
     /// The committer has nothing to do.
     AwaitPiece,

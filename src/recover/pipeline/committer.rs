@@ -221,7 +221,7 @@ impl<'c> Committer<'c> {
     /// this one is put in its place.
     fn commit(&mut self) -> EseResult<()> {
         let started = Instant::now();
-        self.shared.clock.during(Stage::Link, || self.shared.stock_up())?;
+        self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
         for piece in self.take_ready() {
             self.link(piece)?;
         }
