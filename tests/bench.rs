@@ -11,9 +11,10 @@ use std::sync::Arc;
 use assert_cmd::Command;
 use dialtone::bench::profile::Spread;
 use dialtone::bench::state::State;
-use dialtone::bench::steps::{RERUN, steps};
+use dialtone::bench::steps::{COPY, RERUN, steps};
 use dialtone::bench::{Profile, Summary, write_report};
 use dialtone::io::RealVolume;
+use dialtone::recover::{Crew, Stage};
 use dialtone::synth::{self, Synth, Twin};
 use serde_json::Value as Json;
 
@@ -154,7 +155,10 @@ fn assert_self_contained(html: &str) {
             html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
         assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
     }
-    assert!(html.matches("<svg ").count() >= 6, "stages, service, series, workers, sizes, swap");
+    assert!(
+        html.matches("<svg ").count() >= 9,
+        "stages, service, series, inside, workers, sizes, swap"
+    );
     for svg in html.split("<svg ").skip(1) {
         let svg = svg.split("</svg>").next().unwrap();
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "a number is none: {svg}");
@@ -194,6 +198,8 @@ fn a_measurement_is_reported_whole_and_not_made_twice() {
     assert_eq!(place.text("out/work/bench-state.json"), before);
     assert_eq!(place.summary(), summary);
 
+    assert_older_state_is_read(&place);
+
     // Other parameters are refused, and change nothing.
     let other = place.small(&["--seed", "7"]);
     assert_eq!(other.code, 12);
@@ -214,7 +220,7 @@ fn assert_files(place: &Place, summary: &Summary) {
     assert_eq!(lines("out/samples.csv"), summary.stages.len());
     assert_eq!(lines("out/service.csv"), MAILBOXES);
     assert_eq!(lines("out/mailboxes.csv"), MAILBOXES);
-    for name in ["samples", "service", "series", "mailboxes"] {
+    for name in ["samples", "service", "series", "mailboxes", "inside", "queues"] {
         let text = place.text(&format!("out/{name}.csv"));
         let cells: Vec<usize> = text.lines().map(|line| line.split(',').count()).collect();
         assert!(cells.iter().all(|count| *count == cells[0]), "{name}: {cells:?}");
@@ -225,8 +231,55 @@ fn assert_files(place: &Place, summary: &Summary) {
     assert_eq!(profile.observations.len(), 11);
     assert!(profile.costs.iter().all(|(_, seconds)| *seconds >= 0.0));
     assert_ordered(&profile.edb_growth, "database");
+    assert_inside(summary);
     // The stores themselves are gone.
     assert!(!place.path("out/work/stores").exists());
+}
+
+/// What threads were at in a copy, and in a merge with nothing to do.
+fn assert_inside(summary: &Summary) {
+    let copy = summary.stage(COPY).unwrap();
+    let inside = copy.inside.as_ref().unwrap();
+    for stage in [Stage::Plan, Stage::Sum, Stage::Copy, Stage::Verify, Stage::Link, Stage::Commit] {
+        assert!(inside.stage(stage).unwrap().seconds > 0.0, "{stage:?}");
+    }
+    for crew in [Crew::Worker, Crew::Committer] {
+        let all = inside.stages.iter().filter(|one| one.crew == crew.word());
+        assert!(all.map(|one| inside.share(one)).sum::<f64>() <= 1.0 + 1e-6, "{crew:?}");
+        assert!(inside.busy_share(crew) > 0.0);
+    }
+    assert_eq!(inside.queues.len(), 3);
+    assert!(copy.logical_bytes.unwrap() > 0);
+    assert!((0.0..1.0).contains(&copy.shared_share.unwrap()));
+    let log = copy.log_bytes.unwrap();
+    assert!(0.0 < log.min && copy.written_bytes.is_none_or(|written| log.min < written.min));
+    let rerun = summary.stage(RERUN).unwrap();
+    let inside = rerun.inside.as_ref().unwrap();
+    assert!(inside.stage(Stage::Plan).is_some() && inside.stage(Stage::Copy).is_none());
+    assert_eq!((rerun.shared_share, rerun.logical_bytes), (None, Some(0)));
+    // Nothing but recoveries has an inside.
+    assert!(summary.stages.iter().all(|one| one.inside.is_some() == one.written.is_some()));
+}
+
+/// Samples that were made before the inside was known are still good.
+fn assert_older_state_is_read(place: &Place) {
+    let work = place.path("older");
+    let mut state: Json = serde_json::from_str(&place.text("out/work/bench-state.json")).unwrap();
+    for sample in state["samples"].as_array_mut().unwrap() {
+        if let Some(job) = sample["job"].as_object_mut() {
+            for new in ["inside", "log_bytes", "placed", "contents_copied"] {
+                assert!(job.remove(new).is_some(), "{new}");
+            }
+        }
+    }
+    fs::create_dir_all(&work).unwrap();
+    fs::write(work.join("bench-state.json"), state.to_string()).unwrap();
+    let state = State::load(&work).unwrap().unwrap();
+    let summary = Summary::of(&state, None);
+    assert!(summary.stages.iter().all(|stage| stage.inside.is_none()));
+    write_report(&work, &state, &summary).unwrap();
+    assert!(!place.text("older/report.md").contains("Inside a recovery"));
+    assert!(place.text("out/report.md").contains("Inside a recovery"));
 }
 
 #[test]

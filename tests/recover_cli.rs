@@ -138,6 +138,7 @@ fn a_run_is_told_in_lines_and_kept_in_the_folder_of_the_job() {
     assert_eq!(mailbox["over_quota_after"], false);
     let report = first.of("report")[0];
     assert_eq!((&report["grade"], &report["verified"]), (&"perfect".into(), &5.into()));
+    assert_inside(report);
     let job = report["run"]["job"].as_str().unwrap();
     let folder = place.path("dst.edb.jobs").join(job);
     let kept: Json =
@@ -157,6 +158,28 @@ fn a_run_is_told_in_lines_and_kept_in_the_folder_of_the_job() {
     let check =
         Command::cargo_bin("dialtone").unwrap().args(["check", &place.name("dst.edb")]).output();
     assert!(check.unwrap().status.success());
+}
+
+/// What is told of the inside of a run of one mailbox with five new mails.
+fn assert_inside(report: &Json) {
+    assert_eq!(report["contents"], serde_json::json!({"items": 5, "copied": 5}));
+    assert!(report["log_bytes"].as_u64().unwrap() > 0);
+    let inside = &report["stages"];
+    let stages = inside["stages"].as_array().unwrap();
+    let shares = |crew: &str| {
+        let of = stages.iter().filter(|stage| stage["crew"] == crew);
+        of.map(|stage| stage["share"].as_f64().unwrap()).sum::<f64>()
+    };
+    assert!(shares("worker") <= 1.0 + 1e-6, "{inside}");
+    assert!((shares("committer") - 1.0).abs() < 1e-6, "{inside}");
+    for name in ["plan", "sum", "copy", "link", "commit", "verify"] {
+        assert!(stages.iter().any(|stage| stage["stage"] == name), "{name}: {inside}");
+    }
+    // A plan, the end of planning, a piece, and that the mailbox was verified.
+    assert_eq!(
+        (&inside["to_committer"]["sent"], &inside["room_bytes"]["sent"]),
+        (&4.into(), &1.into())
+    );
 }
 
 #[test]
@@ -182,6 +205,7 @@ fn a_dry_run_changes_no_byte_and_leaves_no_file() {
         let run = place.recover(more);
         assert_eq!((run.code, &run.of("mailbox")[0]["state"]), (3, &"Planned".into()));
         assert_eq!(run.of("report")[0]["counters"]["inserted"], 5);
+        assert!(run.of("report")[0]["stages"].is_null());
         assert!(before == place.files(), "{more:?}");
     }
 }

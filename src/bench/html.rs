@@ -5,9 +5,11 @@ use super::document::{Block, Document};
 /// Colours are named once, for paper and for the dark; pictures use the same names.
 const STYLE: &str = "
 :root { color-scheme: light dark; --paper: #fdfdfb; --ink: #20242b; --soft: #667080; --line: #d9dde3; --stripe: #f3f5f7;
-  --a: #1f6fb2; --b: #d9731a; --c: #3d8f5f; --band: #1f6fb229; --good: #2e7d4f; --bad: #b3261e; }
+  --a: #1f6fb2; --b: #d9731a; --c: #3d8f5f; --d: #8457a8; --e: #b4463f; --f: #a58a1f; --g: #3b939c;
+  --wait: #dfe3e8; --wait-more: #c6ccd4; --wait-most: #adb5c0; --band: #1f6fb229; --good: #2e7d4f; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15181d; --ink: #e4e7ec; --soft: #98a2b0; --line: #343b45;
-  --stripe: #1d2229; --a: #6cb2ee; --b: #f2a356; --c: #74c795; --band: #6cb2ee30; --good: #74c795; --bad: #f2857d; } }
+  --stripe: #1d2229; --a: #6cb2ee; --b: #f2a356; --c: #74c795; --d: #c09be0; --e: #ee8f88; --f: #d9c25e; --g: #76c8d0;
+  --wait: #2b323b; --wait-more: #3c4550; --wait-most: #505b69; --band: #6cb2ee30; --good: #74c795; --bad: #f2857d; } }
 body { background: var(--paper); color: var(--ink); font: 16px/1.55 system-ui, sans-serif; margin: 0 auto;
   max-width: 62rem; padding: 2rem 1.25rem 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 1rem; }

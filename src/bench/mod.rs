@@ -11,8 +11,9 @@
 //! | `meter`, `timeline`, `machine`, `files` | the instruments: clocks, memory, bytes; when mailboxes were done; the machine; plain copies |
 //! | `steps`, `stores`, `run` | which measurements there are, the stores they need, and making them |
 //! | `fit`, `model`, `profile`, `estimate` | least squares; what a recovery costs; the record of a machine; predictions |
+//! | `inside` | what the threads of a recovery were at |
 //! | `summary` | the figures of a report, out of the samples |
-//! | `pages`, `document`, `markdown`, `html`, `plot`, `tables` | the report: what it says, and its faces |
+//! | `pages`, `inside_pages`, `document`, `markdown`, `html`, `plot`, `tables` | the report: what it says, and its faces |
 
 pub mod document;
 pub mod error;
@@ -20,6 +21,8 @@ pub mod estimate;
 pub mod files;
 pub mod fit;
 mod html;
+pub mod inside;
+mod inside_pages;
 pub mod machine;
 mod markdown;
 pub mod meter;

@@ -1,6 +1,7 @@
 //! What a report says, section by section.
 
 use super::document::{Block, Document, bytes_text, count_text, figures, seconds_text};
+use super::inside_pages::{bytes, inside};
 use super::parameters::{Cache, Given, Subject};
 use super::plot::{Bar, Chart, Mark, Series, bars};
 use super::profile::Spread;
@@ -8,6 +9,7 @@ use super::steps::{COPY, CP, EXCHANGE, MAKE, MERGE_PART, PART, READ, RERUN, WORK
 use super::summary::{
     EXMERGE_BYTES_PER_HOUR, OverMailboxes, Service, SizeSweep, Sla, Stage, Summary,
 };
+use super::timeline::Bin;
 
 /// A line that is drawn further than this many times the largest measured store tells what to try, not what to promise.
 const FAR: f64 = 4.0;
@@ -22,6 +24,7 @@ pub fn document(summary: &Summary) -> Document {
     if let Some(service) = &summary.service {
         service_section(service, &mut page);
     }
+    inside(summary, &mut page);
     workers(summary, &mut page);
     if let Some(sweep) = &summary.sizes {
         sizes(sweep, &mut page);
@@ -245,32 +248,49 @@ fn service_section(service: &Service, page: &mut Document) {
     throughput(service, page);
 }
 
+/// The time series: what was done in each bin, as a rate.
 fn throughput(service: &Service, page: &mut Document) {
     let timeline = &service.timeline;
     let seconds = timeline.bin_seconds.max(1e-9);
-    let bins = timeline.bins.iter().enumerate();
-    let mut points: Vec<(f64, f64)> = bins
-        .map(|(number, bin)| (number as f64 * seconds, bin.bytes as f64 / seconds / 1e6))
-        .collect();
-    points.push((points.len() as f64 * seconds, 0.0));
-    let chart = Chart {
-        x_name: "seconds since the copy began".into(),
-        y_name: "MB/s".into(),
-        x_label: figures_short,
-        y_label: figures_short,
-        y_max: None,
-        x_ticks: None,
-        band: Vec::new(),
-        level: None,
-        series: vec![Series {
-            name: format!("bytes taken in, every {} s", figures_short(seconds)),
-            colour: "a",
-            mark: Mark::Steps,
-            points,
-            whiskers: Vec::new(),
-        }],
-    };
-    page.plot(chart.svg(), "Bytes of mail that the committer took in over time; what is missing at the end is committing and reading back");
+    type Rate = fn(&Bin) -> f64;
+    let rates: [(&str, &str, &str, Rate); 2] = [
+        (
+            "MB/s",
+            "bytes taken in",
+            "Bytes of mail that the committer took in over time; what is missing at the end is committing and reading back",
+            |bin| bin.bytes as f64 / 1e6,
+        ),
+        (
+            "items/s",
+            "items taken in",
+            "Items that were decided about, or taken in by the committer, over time",
+            |bin| bin.items as f64,
+        ),
+    ];
+    for (unit, what, caption, rate) in rates {
+        let bins = timeline.bins.iter().enumerate();
+        let mut points: Vec<(f64, f64)> =
+            bins.map(|(number, bin)| (number as f64 * seconds, rate(bin) / seconds)).collect();
+        points.push((points.len() as f64 * seconds, 0.0));
+        let chart = Chart {
+            x_name: "seconds since the copy began".into(),
+            y_name: unit.into(),
+            x_label: figures_short,
+            y_label: figures_short,
+            y_max: None,
+            x_ticks: None,
+            band: Vec::new(),
+            level: None,
+            series: vec![Series {
+                name: format!("{what}, every {} s", figures_short(seconds)),
+                colour: "a",
+                mark: Mark::Steps,
+                points,
+                whiskers: Vec::new(),
+            }],
+        };
+        page.plot(chart.svg(), caption);
+    }
 }
 
 /// A number of an axis: no more figures than it needs.
@@ -491,6 +511,7 @@ fn cost(summary: &Summary, page: &mut Document) {
         summary.stages.iter().filter(is_shown).map(row).collect(),
     );
     page.text("Memory is the largest anonymous part of the whole process that was seen, looked at every 10 ms, beside what it had when the clock started: earlier measurements leave some behind. Pages of mapped files do not count. Bytes written are all that was handed to the system (database, stream, journal) for each byte of the part of the source that was written. Bytes from the device say how cold the cache was.");
+    bytes(summary, page);
     if let Some(shared) = summary.shared_share {
         page.text(format!(
             "In the recovered store {} of the items share a content with another one.",
@@ -557,7 +578,7 @@ pub fn cost_text(name: &str, seconds: f64) -> String {
 fn method(summary: &Summary, page: &mut Document) {
     page.heading("How it was measured");
     page.text(format!(
-        "Each measurement was made {} times in one process, on files in one directory, into a fresh copy of its target each time; tables show medians, and least and greatest where they fit. The parts are stores of their own, made of one in so many mailboxes of the source, of all sizes alike. Every single sample is in samples.csv, the service curve in service.csv, the time series in series.csv, mailboxes in mailboxes.csv, everything in report.json.",
+        "Each measurement was made {} times in one process, on files in one directory, into a fresh copy of its target each time; tables show medians, and least and greatest where they fit. The parts are stores of their own, made of one in so many mailboxes of the source, of all sizes alike. Every single sample is in samples.csv, the service curve in service.csv, the time series in series.csv, mailboxes in mailboxes.csv, what threads were at in inside.csv, queues in queues.csv, everything in report.json.",
         summary.parameters.repeats
     ));
 }

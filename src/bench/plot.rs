@@ -325,6 +325,106 @@ pub fn bars(bars: &[Bar], name: &str) -> String {
     out
 }
 
+/// What the bars of a picture are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// For the legend.
+    pub name: &'static str,
+    /// One of the colours of the page.
+    pub colour: &'static str,
+    /// Whether the colour is close to the paper's.
+    pub is_pale: bool,
+}
+
+/// A bar made of parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stack {
+    /// What it is.
+    pub name: String,
+    /// The share of each part, of 1 in all.
+    pub shares: Vec<f64>,
+    /// The number behind it.
+    pub text: String,
+}
+
+/// Bars of one length that lie, one below the other, each divided into parts; empty text of none.
+pub fn stacks(parts: &[Part], stacks: &[Stack], name: &str) -> String {
+    const NAMES: f64 = 120.0;
+    const ROW: f64 = 28.0;
+    const NUMBERS: f64 = 80.0;
+    /// Parts narrower than this have no room for their number.
+    const NUMBER: f64 = 40.0;
+    if stacks.is_empty() {
+        return String::new();
+    }
+    let full = WIDTH - NAMES - NUMBERS;
+    let (legend, top) = parts_legend(parts);
+    let mut out = open(top + ROW * stacks.len() as f64 + 4.0, name);
+    out.push_str(&legend);
+    for (number, stack) in stacks.iter().enumerate() {
+        let y = top + ROW * number as f64;
+        let text = y + 18.0;
+        let _ = writeln!(
+            out,
+            "<text x=\"{:.1}\" y=\"{text:.1}\" text-anchor=\"end\">{}</text>",
+            NAMES - 10.0,
+            escaped(&stack.name)
+        );
+        let mut x = NAMES;
+        for (part, share) in parts.iter().zip(&stack.shares) {
+            let width = share * full;
+            let per_cent = format!("{:.0} %", share * 100.0);
+            let colour = part.colour;
+            let _ = writeln!(
+                out,
+                "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"20\" style=\"fill:var(--{colour})\"><title>{}: {per_cent}</title></rect>",
+                y + 4.0,
+                escaped(part.name)
+            );
+            if width >= NUMBER {
+                let ink = if part.is_pale { "ink" } else { "paper" };
+                let _ = writeln!(
+                    out,
+                    "<text x=\"{:.1}\" y=\"{text:.1}\" text-anchor=\"middle\" style=\"fill:var(--{ink})\">{per_cent}</text>",
+                    x + width / 2.0
+                );
+            }
+            x += width;
+        }
+        let _ = writeln!(
+            out,
+            "<text class=\"soft\" x=\"{:.1}\" y=\"{text:.1}\">{}</text>",
+            NAMES + full + 8.0,
+            escaped(&stack.text)
+        );
+    }
+    out.push_str("</svg>");
+    out
+}
+
+/// The names of parts behind their colours, in as many lines as they need; and where the picture goes on below.
+fn parts_legend(parts: &[Part]) -> (String, f64) {
+    const LINE: f64 = 20.0;
+    const LETTER: f64 = 6.8;
+    let (mut out, mut x, mut y) = (String::new(), 0.0, 4.0);
+    for part in parts {
+        let width = 34.0 + LETTER * part.name.chars().count() as f64;
+        if x + width > WIDTH {
+            (x, y) = (0.0, y + LINE);
+        }
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"12\" height=\"12\" rx=\"2\" style=\"fill:var(--{})\"/><text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            part.colour,
+            x + 18.0,
+            y + 10.5,
+            escaped(part.name)
+        );
+        x += width;
+    }
+    (out, y + LINE + 4.0)
+}
+
 fn open(height: f64, name: &str) -> String {
     format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n",
@@ -372,5 +472,6 @@ mod tests {
         };
         assert_eq!(chart.svg(), "");
         assert_eq!(bars(&[], "none"), "");
+        assert_eq!(stacks(&[], &[], "none"), "");
     }
 }

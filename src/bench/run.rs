@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::{BenchError, BenchResult, at};
 use super::files::{copy_pair, drop_cached, noise, pair_bytes, read_pair, write_all};
+use super::inside::Inside;
 use super::machine::{Machine, now};
 use super::meter::measure;
 use super::parameters::{Cache, Parameters, Subject};
@@ -407,6 +408,10 @@ fn figures(report: &JobReport) -> JobFigures {
         charged_bytes: report.write_bytes,
         commits: report.commits,
         adds_up: report.adds_up(),
+        placed: report.contents.items,
+        contents_copied: report.contents.copied,
+        log_bytes: report.log_bytes,
+        inside: report.stages.as_ref().map(Inside::of),
         ..JobFigures::default()
     }
 }

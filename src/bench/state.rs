@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{BenchError, BenchResult, at};
 use super::files::PairBytes;
+use super::inside::Inside;
 use super::machine::Machine;
 use super::meter::Cost;
 use super::parameters::Parameters;
@@ -46,6 +47,18 @@ pub struct JobFigures {
     pub adds_up: bool,
     /// What the target's files have grown by.
     pub growth: PairBytes,
+    /// Items that were inserted or replaced, and contents copied for them.
+    #[serde(default)]
+    pub placed: u64,
+    /// Contents that were copied for those.
+    #[serde(default)]
+    pub contents_copied: u64,
+    /// Bytes written to the journal.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// What its threads were at.
+    #[serde(default)]
+    pub inside: Option<Inside>,
     /// The job over time, where it is kept.
     pub timeline: Option<Timeline>,
 }

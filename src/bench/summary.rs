@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::fit::{Band, Fit, Row, fit};
+use super::inside::Inside;
 use super::machine::Machine;
 use super::model::{Load, Observation};
 use super::parameters::{Parameters, Subject};
 use super::profile::{Profile, Spread, WorkerPoint};
-use super::state::{Sample, State};
+use super::state::{JobFigures, Sample, State};
 use super::steps::{
     CHECK, CHECK_QUICK, COPY, CP, DISK, EXCHANGE, MERGE, PART, RERUN, SMALL, SWAP_COPY, SWAP_MERGE,
     Step, WORKERS, Work, steps,
@@ -56,6 +57,18 @@ pub struct Stage {
     pub growth_bytes: Option<Spread>,
     /// Items written.
     pub written: Option<u64>,
+    /// Bytes charged for what a recovery wrote.
+    pub logical_bytes: Option<u64>,
+    /// Bytes handed to the system.
+    pub written_bytes: Option<Spread>,
+    /// Bytes fetched from the device.
+    pub device_read_bytes: Option<Spread>,
+    /// Bytes that a recovery wrote to the journal.
+    pub log_bytes: Option<Spread>,
+    /// Items that needed no copy of a content, as a share of all that were written.
+    pub shared_share: Option<f64>,
+    /// What the threads of a recovery were at, in the repeat with the median wall time.
+    pub inside: Option<Inside>,
 }
 
 /// A figure over mailboxes.
@@ -274,8 +287,21 @@ fn stage(state: &State, step: &Step) -> Option<Stage> {
         write_amplification: spread(&write_amplification),
         device_read_share: spread(&|sample| per_byte(sample.cost.device_read_bytes? as f64)),
         growth_bytes: spread(&|sample| Some(sample.job.as_ref()?.growth.total() as f64)),
-        written: samples.first()?.job.as_ref().map(super::state::JobFigures::written),
+        written: samples.first()?.job.as_ref().map(JobFigures::written),
+        logical_bytes: samples.first()?.job.as_ref().map(|job| job.charged_bytes),
+        written_bytes: spread(&|sample| Some(sample.cost.written_bytes? as f64)),
+        device_read_bytes: spread(&|sample| Some(sample.cost.device_read_bytes? as f64)),
+        log_bytes: spread(&|sample| Some(sample.job.as_ref()?.log_bytes as f64)),
+        shared_share: samples.first()?.job.as_ref().and_then(shared_in),
+        inside: middle(samples.iter().copied())
+            .and_then(|sample| sample.job.as_ref()?.inside.clone()),
     })
+}
+
+/// Items of a recovery that needed no copy, as a share of all that it wrote.
+fn shared_in(job: &JobFigures) -> Option<f64> {
+    let shared = job.placed.saturating_sub(job.contents_copied);
+    (job.placed > 0).then(|| shared as f64 / job.placed as f64)
 }
 
 /// Bytes written for each byte of that part of the source which was to be written.

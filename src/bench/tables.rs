@@ -5,13 +5,14 @@ use std::path::Path;
 
 use super::error::{BenchResult, at};
 use super::html::html;
+use super::inside::Inside;
 use super::markdown::markdown;
 use super::pages::document;
-use super::state::{State, write_json, write_whole};
+use super::state::{Sample, State, write_json, write_whole};
 use super::summary::Summary;
 
 /// Writes every file of a report into a directory: `report.md`, `report.html`, `report.json`, `profile.json` when enough was measured,
-/// and `samples.csv`, `service.csv`, `series.csv`, `mailboxes.csv`.
+/// and `samples.csv`, `service.csv`, `series.csv`, `mailboxes.csv`, `inside.csv`, `queues.csv`.
 ///
 /// # Errors
 /// [`super::BenchError::Io`].
@@ -25,6 +26,8 @@ pub fn write_report(dir: &Path, state: &State, summary: &Summary) -> BenchResult
         ("service.csv", service(summary)),
         ("series.csv", series(summary)),
         ("mailboxes.csv", mailboxes(summary)),
+        ("inside.csv", inside(state)),
+        ("queues.csv", queues(state)),
     ];
     for (name, text) in files {
         write_whole(&dir.join(name), text.as_bytes())?;
@@ -53,8 +56,9 @@ fn cell<T: ToString>(value: Option<T>) -> String {
 fn samples(state: &State) -> String {
     let head = "step,repeat,wall_seconds,cpu_seconds,committer_cpu_seconds,bytes,written_bytes,device_written_bytes,\
                 device_read_bytes,memory_before_bytes,memory_peak_bytes,mailboxes,items_looked,items_inserted,items_replaced,\
-                items_verified,charged_bytes,commits,edb_growth_bytes,stm_growth_bytes,check_errors";
-    let row = |sample: &super::state::Sample| {
+                items_verified,charged_bytes,commits,edb_growth_bytes,stm_growth_bytes,log_bytes,items_placed,\
+                contents_copied,check_errors";
+    let row = |sample: &Sample| {
         let (cost, job) = (&sample.cost, sample.job.as_ref());
         vec![
             sample.step.clone(),
@@ -77,10 +81,55 @@ fn samples(state: &State) -> String {
             cell(job.map(|job| job.commits)),
             cell(job.map(|job| job.growth.edb)),
             cell(job.map(|job| job.growth.stm)),
+            cell(job.map(|job| job.log_bytes)),
+            cell(job.map(|job| job.placed)),
+            cell(job.map(|job| job.contents_copied)),
             cell(sample.check.map(|check| check.errors)),
         ]
     };
     table(head, state.samples.iter().map(row))
+}
+
+/// Samples that know their inside.
+fn insides(state: &State) -> impl Iterator<Item = (&Sample, &Inside)> {
+    state.samples.iter().filter_map(|sample| Some((sample, sample.job.as_ref()?.inside.as_ref()?)))
+}
+
+fn inside(state: &State) -> String {
+    let rows = insides(state).flat_map(|(sample, inside)| {
+        inside.stages.iter().map(move |one| {
+            vec![
+                sample.step.clone(),
+                sample.repeat.to_string(),
+                inside.workers.to_string(),
+                one.crew.clone(),
+                one.stage.clone(),
+                one.waits.to_string(),
+                one.seconds.to_string(),
+                inside.share(one).to_string(),
+                one.from_seconds.to_string(),
+                one.to_seconds.to_string(),
+            ]
+        })
+    });
+    table("step,repeat,workers,crew,stage,waits,thread_seconds,share,from_seconds,to_seconds", rows)
+}
+
+fn queues(state: &State) -> String {
+    let rows = insides(state).flat_map(|(sample, inside)| {
+        inside.queues.iter().map(move |one| {
+            vec![
+                sample.step.clone(),
+                sample.repeat.to_string(),
+                one.queue.clone(),
+                cell(one.capacity),
+                one.sent.to_string(),
+                one.mean().to_string(),
+                one.max.to_string(),
+            ]
+        })
+    });
+    table("step,repeat,queue,capacity,sent,mean,max", rows)
 }
 
 fn service(summary: &Summary) -> String {

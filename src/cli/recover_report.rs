@@ -8,8 +8,9 @@ use super::json::put_string;
 use super::output::Output;
 use super::recover::option_json;
 use crate::recover::{
-    BadItem, Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch, MailboxReport,
-    RunOptions, SideCounters, SkippedMailbox,
+    BadItem, ContentCounts, Counters, FolderMatch, FolderReport, JobReport, LeftOut, MailboxMatch,
+    MailboxReport, QueueDepth, RunOptions, SideCounters, SkippedMailbox, Stage, StageReport,
+    StageTime,
 };
 
 /// Mailboxes that a table shows one by one.
@@ -200,8 +201,40 @@ fn total_fields(report: &JobReport, run: &RunOptions) -> Vec<(&'static str, Json
         ("verified", json!(report.verified)),
         ("commits", json!(report.commits)),
         ("done_before", json!(report.done_before)),
+        ("log_bytes", json!(report.log_bytes)),
+        ("contents", contents_json(&report.contents)),
         ("seconds", json!(report.seconds)),
+        ("stages", report.stages.as_ref().map_or(Json::Null, stages_json)),
     ]
+}
+
+fn contents_json(contents: &ContentCounts) -> Json {
+    json!({"items": contents.items, "copied": contents.copied})
+}
+
+/// Where the time went. What no thread was ever at is left out.
+fn stages_json(report: &StageReport) -> Json {
+    let one = |(stage, time): (Stage, StageTime)| {
+        let (from, to) = time.span?;
+        Some(json!({
+            "stage": stage.word(),
+            "crew": stage.crew().word(),
+            "waits": stage.is_waiting(),
+            "seconds": time.seconds,
+            "share": report.share(stage),
+            "from_seconds": from,
+            "to_seconds": to,
+        }))
+    };
+    let queue = |depth: &QueueDepth| json!({"capacity": depth.capacity, "sent": depth.sent, "mean": depth.mean(), "max": depth.max});
+    json!({
+        "workers": report.workers,
+        "wall_seconds": report.wall_seconds,
+        "stages": report.named().filter_map(one).collect::<Json>(),
+        "to_committer": queue(&report.to_committer),
+        "to_workers": queue(&report.to_workers),
+        "room_bytes": queue(&report.room),
+    })
 }
 
 /// The report for people.

@@ -128,7 +128,7 @@ pub fn recover(
         step_over(&source, &mut writer)?;
         match run.path {
             WritePath::Plain => plain::run(&job, writer, watch)?,
-            WritePath::Parallel => pipeline::run(&job, writer, watch)?,
+            WritePath::Parallel => pipeline::run(&job, writer, watch, started)?,
         }
     };
     report.skipped = matches.skipped;

@@ -11,7 +11,7 @@
 //! | `gather`, `pair`, `item`, `decide`, `planner`, `plan` | the plan of one mailbox |
 //! | `plain`, `pipeline` | two ways of writing it: item by item, and by whole pages that several threads build |
 //! | `place`, `share`, `partial` | what an item becomes in the target; contents that are there already; mails saved in part |
-//! | `verify`, `report`, `counters` | reading back what was written; what is told of it |
+//! | `verify`, `report`, `counters`, `stages` | reading back what was written; what is told of it, and of the time it took |
 
 pub mod counters;
 pub mod decide;
@@ -35,6 +35,7 @@ pub mod report;
 pub mod select;
 pub mod share;
 pub mod space;
+pub mod stages;
 pub mod verify;
 
 pub use counters::Counters;
@@ -48,5 +49,6 @@ pub use plan::{
     MailboxPlan, NewParent, PlannedWrite, SideCounters, WriteKind,
 };
 pub use planner::{KnownReplicas, TargetSearch, plan_mailbox, plan_mailbox_by};
-pub use report::{FolderReport, Grade, JobReport, MailboxReport, MailboxState};
+pub use report::{ContentCounts, FolderReport, Grade, JobReport, MailboxReport, MailboxState};
 pub use select::{MailboxMatches, SkipReason, SkippedMailbox, match_mailboxes};
+pub use stages::{Crew, QueueDepth, Stage, StageReport, StageTime};

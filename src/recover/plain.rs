@@ -9,7 +9,7 @@ use super::partial;
 use super::place::{Replicas, make_folders};
 use super::plan::{BadItem, MailboxMatch, MailboxPair, MailboxPlan, PlannedWrite, WriteKind};
 use super::planner::plan_mailbox;
-use super::report::{JobReport, MailboxReport, MailboxState};
+use super::report::{ContentCounts, JobReport, MailboxReport, MailboxState};
 use super::verify::{Written, verify_mailbox};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
@@ -35,7 +35,8 @@ pub fn run(job: &Job<'_>, writer: StoreWriter, watch: Watch<'_>) -> EseResult<Jo
     }
     report.commits = plain.commits;
     report.columns_left = plain.maps.left().map(str::to_owned).collect();
-    plain.writer.close()?;
+    report.contents = plain.contents;
+    report.log_bytes = plain.writer.close_counted()?;
     Ok(report)
 }
 
@@ -52,6 +53,7 @@ pub(super) struct Plain<'j> {
     written_bytes: u64,
     last_commit: Instant,
     pub(super) commits: u64,
+    contents: ContentCounts,
 }
 
 /// A content that could not be read.
@@ -86,6 +88,7 @@ impl<'j> Plain<'j> {
             written_bytes: 0,
             last_commit: Instant::now(),
             commits: 0,
+            contents: ContentCounts::default(),
         })
     }
 
@@ -181,6 +184,7 @@ impl<'j> Plain<'j> {
             }
         };
         let (instance, is_new) = self.content_for(write.instance)?;
+        self.contents.add(1, u64::from(is_new));
         let id = match write.kind {
             WriteKind::Replace(id) => {
                 let old = self.writer.view()?.item(id)?;
@@ -204,6 +208,7 @@ impl<'j> Plain<'j> {
         lost: &[LostAttachment],
     ) -> EseResult<Written> {
         let folder = folder.ok_or_else(|| no_folder(write))?;
+        self.contents.add(1, 1);
         let context = (&self.maps, &self.replicas);
         partial::insert_partial(&mut self.writer, &self.source, context, (write, folder), lost)
     }

@@ -6,6 +6,7 @@ use super::plan::{
     MailboxPlan, PlannedWrite, SideCounters, WriteKind,
 };
 use super::select::SkippedMailbox;
+use super::stages::StageReport;
 use crate::mapi::MailboxGuid;
 
 /// The state of a mailbox in a job, in the words that administrators know.
@@ -292,6 +293,29 @@ impl FolderReport {
     }
 }
 
+/// How many contents had to be copied for the items that were written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContentCounts {
+    /// Items that were inserted or replaced.
+    pub items: u64,
+    /// Contents copied for them: the other items hold one of these, or one that the target had.
+    pub copied: u64,
+}
+
+impl ContentCounts {
+    /// Counts items, and contents that were copied for them.
+    pub fn add(&mut self, items: u64, copied: u64) {
+        self.items += items;
+        self.copied += copied;
+    }
+
+    /// The share of items that needed no copy of their own, 0 to 1; none when nothing was written.
+    pub fn shared_share(&self) -> Option<f64> {
+        let shared = self.items.saturating_sub(self.copied);
+        (self.items > 0).then(|| shared as f64 / self.items as f64)
+    }
+}
+
 /// A whole job.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobReport {
@@ -313,6 +337,12 @@ pub struct JobReport {
     pub verified: u64,
     /// Commits of the target.
     pub commits: u64,
+    /// Contents behind the items that were written.
+    pub contents: ContentCounts,
+    /// Bytes written to the journal.
+    pub log_bytes: u64,
+    /// Where the time went; told by the parallel way of writing only.
+    pub stages: Option<StageReport>,
     /// Wall time in seconds.
     pub seconds: f64,
 }

@@ -45,7 +45,7 @@ impl Pager {
         header.set_objid_last(self.objid_last);
         self.stamp_changed_pages(dbtime)?;
         if let Some(journal) = self.journal.clone() {
-            self.write_journal(&*journal, &header)?; // P4
+            self.journal_bytes += self.write_journal(&*journal, &header)?; // P4
         }
         alone();
         self.write_changed_pages()?;
@@ -103,7 +103,7 @@ impl Pager {
         Ok(())
     }
 
-    fn write_journal(&self, journal: &dyn Storage, header: &DbHeader) -> EseResult<()> {
+    fn write_journal(&self, journal: &dyn Storage, header: &DbHeader) -> EseResult<u64> {
         let signature = header.sign_db().encode();
         let count = self.dirty.len() as u32 + 2;
         let transaction = header.dbtime().0;
@@ -115,8 +115,7 @@ impl Pager {
         for (pgno, page) in &self.dirty {
             writer.add(JournalFile::Database, pgno.get() + 1, page)?;
         }
-        writer.finish()?;
-        Ok(())
+        writer.finish()
     }
 
     fn write_changed_pages(&self) -> EseResult<()> {

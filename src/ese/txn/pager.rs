@@ -31,6 +31,8 @@ pub struct Pager {
     pub(super) changes: u64,
     /// Whether the journal of a writer that did not end properly was found.
     pub(super) was_recovered: bool,
+    /// Bytes written to the journal so far.
+    pub(super) journal_bytes: u64,
     /// Released last, when everything else is closed.
     pub(super) _lock: WriterLock,
 }
@@ -45,6 +47,11 @@ impl Pager {
     /// half-written bytes and the file may be longer than its last commit says.
     pub fn was_recovered(&self) -> bool {
         self.was_recovered
+    }
+
+    /// Bytes that the commits of this writer have written to the journal.
+    pub fn journal_bytes(&self) -> u64 {
+        self.journal_bytes
     }
 
     /// The dbtime that the pages of the next commit will carry (P9).

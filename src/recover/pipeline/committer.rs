@@ -15,7 +15,8 @@ use crate::recover::job::{Job, Progress, Watch};
 use crate::recover::partial::insert_partial;
 use crate::recover::plain::job_row;
 use crate::recover::plan::MailboxPair;
-use crate::recover::report::{JobReport, MailboxReport, MailboxState};
+use crate::recover::report::{ContentCounts, JobReport, MailboxReport, MailboxState};
+use crate::recover::stages::Stage;
 use crate::recover::verify::Written;
 use crate::store::StoreWriter;
 
@@ -79,6 +80,7 @@ pub struct Committer<'c> {
     last_commit: Instant,
     done: BTreeMap<usize, MailboxReport>,
     commits: u64,
+    contents: ContentCounts,
 }
 
 /// What the next commit will hold.
@@ -116,6 +118,7 @@ impl<'c> Committer<'c> {
             last_commit: Instant::now(),
             done: BTreeMap::new(),
             commits: 0,
+            contents: ContentCounts::default(),
         }
     }
 
@@ -129,7 +132,8 @@ impl<'c> Committer<'c> {
             self.shared.end();
         }
         result?;
-        let mut report = JobReport { commits: self.commits, ..JobReport::default() };
+        let (commits, contents) = (self.commits, self.contents);
+        let mut report = JobReport { commits, contents, ..JobReport::default() };
         // In the order of the job, not in that of the threads.
         self.done.into_values().for_each(|mailbox| report.add(mailbox));
         Ok(report)
@@ -137,11 +141,13 @@ impl<'c> Committer<'c> {
 
     fn serve(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
         while self.done.len() < self.mailboxes {
+            self.shared.clock.turn(Stage::AwaitPiece);
             let message = match from.recv_timeout(Duration::from_millis(200)) {
                 Ok(message) => message,
                 Err(crossbeam_channel::RecvTimeoutError::Timeout) => Message::Idle,
                 Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(ended()),
             };
+            self.shared.clock.turn(Stage::Note);
             self.take(message, watch)?;
             if self.is_time_to_commit(from.is_empty()) {
                 self.commit()?;
@@ -216,7 +222,7 @@ impl<'c> Committer<'c> {
     fn commit(&mut self) -> EseResult<()> {
         let started = Instant::now();
         if !self.is_all_built() {
-            self.shared.stock_up()?;
+            self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
         }
         for piece in self.take_ready() {
             self.link(piece)?;
@@ -225,6 +231,7 @@ impl<'c> Committer<'c> {
         let settled = started.elapsed();
         let shared = self.shared;
         let batch = std::mem::take(&mut self.batch);
+        shared.clock.turn(Stage::Commit);
         shared.set_committing(true);
         let mut target = shared.target();
         for (number, operation) in batch.operations {
@@ -238,6 +245,7 @@ impl<'c> Committer<'c> {
         drop(target);
         shared.set_committing(false);
         shared.claims().going.clear();
+        shared.clock.turn(Stage::Note);
         let pieces = batch.pieces;
         tracing::debug!(pieces, ?settled, committed = ?started.elapsed(), "a batch is in");
         self.batch.bytes = self.waiting.iter().map(|piece| piece.bytes).sum();
@@ -247,6 +255,7 @@ impl<'c> Committer<'c> {
             if let Some(open) = self.open.remove(&number) {
                 self.started.insert(number, open.started);
                 self.tasks.verify(number, open.written, open.report);
+                self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
             }
         }
         Ok(())
@@ -267,6 +276,7 @@ impl<'c> Committer<'c> {
 
     /// Links the pages of a piece in. Others may have the writer again afterwards.
     fn link(&mut self, piece: Piece) -> EseResult<()> {
+        self.contents.add(items_of(&piece), piece.parcel.brings().len() as u64);
         let number = piece.number;
         if let Some(open) = self.open.get_mut(&number) {
             open.pieces_left = open.pieces_left.saturating_sub(1);
@@ -279,21 +289,25 @@ impl<'c> Committer<'c> {
         let operations = piece.operations.into_iter();
         self.batch.operations.extend(operations.map(|operation| (number, operation)));
         self.batch.pieces += 1;
+        self.shared.clock.turn(Stage::Link);
         let mut target = self.shared.target();
         target.splice_rows(piece.parcel, &mut self.batch.entries)?;
         self.batch.changed_bytes = target.dirty_bytes() as u64;
         drop(target);
         self.shared.let_others_in();
+        self.shared.clock.turn(Stage::Note);
         Ok(())
     }
 
     /// Brings index entries in, one index at a time, and syncs what workers have written, so that the commit itself is short.
     fn settle_ahead(&mut self) -> EseResult<()> {
         self.batch.unsynced_bytes = 0;
+        self.shared.clock.turn(Stage::Index);
         for batch in std::mem::take(&mut self.batch.entries).into_batches() {
             self.shared.target().splice_entries(batch)?;
             self.shared.let_others_in();
         }
+        self.shared.clock.turn(Stage::Sync);
         self.shared.sync_ahead()
     }
 
@@ -331,7 +345,7 @@ impl<'c> Committer<'c> {
 
     /// Does what pages cannot do; answers what must be there then, if the piece could not tell.
     fn operate(
-        &self,
+        &mut self,
         target: &mut StoreWriter,
         operation: Operation,
     ) -> EseResult<Option<Written>> {
@@ -343,6 +357,7 @@ impl<'c> Committer<'c> {
             }
             Operation::Partial { write, folder, lost } => {
                 let context = (maps, &self.shared.replicas);
+                self.contents.add(1, 1);
                 insert_partial(target, &source, context, (&write, folder), &lost).map(Some)
             }
         }
@@ -384,6 +399,12 @@ impl Claims {
         self.promised.retain(|_, count| *count > 0);
         self.going.extend(replaced_by(piece));
     }
+}
+
+/// Items that a piece inserts or replaces; what is saved in part is not among them.
+fn items_of(piece: &Piece) -> u64 {
+    let marks = piece.operations.iter().filter(|one| matches!(one, Operation::MarkRead(_)));
+    piece.written.len().saturating_sub(marks.count()) as u64
 }
 
 /// Contents that a piece's replacements let go.

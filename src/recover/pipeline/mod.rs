@@ -18,7 +18,9 @@
 //! | `room` | memory for what is built and not linked in yet |
 //! | `piece` | some items of a mailbox, built |
 //! | `committer` | commits, and the reports of mailboxes |
+//! | `clock` | what each thread is at |
 
+mod clock;
 mod committer;
 mod piece;
 mod pool;
@@ -27,26 +29,36 @@ mod shared;
 mod worker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::time::Instant;
 
 use super::job::{Job, Watch};
 use super::place::Replicas;
 use super::plan::{MailboxMatch, MailboxPair};
 use super::report::JobReport;
+use super::stages::Stage;
 use crate::ese::error::EseResult;
 use crate::store::StoreWriter;
+use clock::Clock;
 use committer::{Committer, Message};
 use shared::Shared;
 use worker::Worker;
 
-/// Runs a job.
+/// Runs a job, which `began` when its stores were opened.
 ///
 /// # Errors
 /// As the plain way.
-pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResult<JobReport> {
+pub fn run(
+    job: &Job<'_>,
+    mut writer: StoreWriter,
+    watch: Watch<'_>,
+    began: Instant,
+) -> EseResult<JobReport> {
+    let clock = Arc::new(Clock::since(began));
     let pairs = make_mailboxes(job, &mut writer)?;
     let maps = writer.parcel_maps(&job.source.view())?;
     let replicas = Replicas::adopt(&job.source.view(), &mut writer)?;
-    let shared = Shared::new(job, writer, maps, replicas, pairs.len())?;
+    let shared = Shared::new(job, writer, maps, replicas, pairs.len(), clock.clone())?;
     let (to_committer, from_workers) = crossbeam_channel::unbounded();
     let tasks = worker::Tasks::new(&pairs);
     let report = std::thread::scope(|scope| {
@@ -66,12 +78,16 @@ pub fn run(job: &Job<'_>, mut writer: StoreWriter, watch: Watch<'_>) -> EseResul
         tasks.end();
         // Workers that wait for room find that nobody listens any more.
         drop(from_workers);
+        clock.turn(Stage::AwaitWorker);
         shared.room.close();
         result
     })?;
     let columns_left = shared.maps.left().map(str::to_owned).collect();
-    shared.into_writer()?.close()?;
-    Ok(JobReport { columns_left, ..report })
+    let room_bytes = shared.room.limit_bytes();
+    clock.turn(Stage::Close);
+    let log_bytes = shared.into_writer()?.close_counted()?;
+    let stages = clock.report(job.run.workers.max(1), room_bytes);
+    Ok(JobReport { columns_left, log_bytes, stages: Some(stages), ..report })
 }
 
 /// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.

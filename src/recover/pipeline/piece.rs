@@ -13,6 +13,7 @@ use crate::recover::partial::{reason_of, what_is_lost};
 use crate::recover::plain::bad_item;
 use crate::recover::plan::{BadItem, PlannedWrite, WriteKind};
 use crate::recover::share::find_content;
+use crate::recover::stages::Stage;
 use crate::recover::verify::Written;
 use crate::store::{
     ContentSum, Holders, Item, ItemId, ItemWeight, LostAttachment, Parcel, ParcelBuilder,
@@ -148,6 +149,7 @@ pub fn build(
     for write in planned.plan.writes.get(range).unwrap_or_default() {
         reading.read(write)?;
     }
+    shared.clock.turn(Stage::Copy);
     reading.build()
 }
 

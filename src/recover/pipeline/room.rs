@@ -38,6 +38,16 @@ impl Room {
         !state.is_closed
     }
 
+    /// The budget.
+    pub fn limit_bytes(&self) -> u64 {
+        self.limit_bytes
+    }
+
+    /// How much of it is out.
+    pub fn taken_bytes(&self) -> u64 {
+        self.state().taken_bytes
+    }
+
     /// Gives back what was taken.
     pub fn give_back(&self, bytes: u64) {
         let mut state = self.state();

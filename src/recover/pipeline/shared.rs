@@ -2,8 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{
+    Arc, LockResult, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+    TryLockResult,
+};
 
+use super::clock::Clock;
 use super::pool::PagePool;
 use super::room::Room;
 use crate::ese::error::{EseError, EseResult};
@@ -41,6 +45,8 @@ pub struct Claims {
 
 /// What all threads of a job look at.
 pub struct Shared {
+    /// What the threads are at.
+    pub clock: Arc<Clock>,
     target: Mutex<StoreWriter>,
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
@@ -70,11 +76,13 @@ impl Shared {
         maps: ParcelMaps,
         replicas: Replicas,
         mailboxes: usize,
+        clock: Arc<Clock>,
     ) -> EseResult<Self> {
         // The pages that the last commit knows are on disk; what was prepared for this job so far must be, too.
         target.commit()?;
         tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
         Ok(Self {
+            clock,
             committed: RwLock::new(Arc::new(target.committed()?)),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
@@ -95,25 +103,41 @@ impl Shared {
     /// The writer.
     pub fn target(&self) -> MutexGuard<'_, StoreWriter> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = self.lock(self.target.try_lock(), || self.target.lock());
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         target
     }
 
     /// Lets those go first who wait for the writer: a mutex is not fair, and the committer would take it again before they wake.
     pub fn let_others_in(&self) {
-        while self.waiting.load(Ordering::SeqCst) > 0 && !self.is_ending() {
-            std::thread::yield_now();
+        let is_wanted = || self.waiting.load(Ordering::SeqCst) > 0 && !self.is_ending();
+        if is_wanted() {
+            self.clock.waiting(|| {
+                while is_wanted() {
+                    std::thread::yield_now();
+                }
+            });
+        }
+    }
+
+    /// Takes a lock at once, or waits for it by the clock.
+    fn lock<G>(&self, at_once: TryLockResult<G>, wait: impl FnOnce() -> LockResult<G>) -> G {
+        match at_once {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.clock.waiting(wait).unwrap_or_else(PoisonError::into_inner)
+            }
         }
     }
 
     fn pool(&self) -> MutexGuard<'_, PagePool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock(self.pool.try_lock(), || self.pool.lock())
     }
 
     /// Taken before the writer where both are needed.
     fn stock(&self) -> MutexGuard<'_, ParcelStock> {
-        self.stock.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock(self.stock.try_lock(), || self.stock.lock())
     }
 
     /// Reserves what a parcel needs, from the stock if that has it.
@@ -147,7 +171,7 @@ impl Shared {
 
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
     pub fn committed(&self) -> RwLockReadGuard<'_, Arc<CommittedStore>> {
-        self.committed.read().unwrap_or_else(PoisonError::into_inner)
+        self.lock(self.committed.try_read(), || self.committed.read())
     }
 
     /// Whether the writer is kept for a commit: what needs it has to wait.
@@ -164,7 +188,7 @@ impl Shared {
     pub fn commit(&self, target: &mut StoreWriter) -> EseResult<()> {
         let mut alone = None;
         target.commit_when(&mut || {
-            alone = Some(self.committed.write().unwrap_or_else(PoisonError::into_inner));
+            alone = Some(self.lock(self.committed.try_write(), || self.committed.write()));
         })?;
         if let Some(mut committed) = alone {
             *committed = Arc::new(target.committed()?);
@@ -174,7 +198,7 @@ impl Shared {
 
     /// The shared contents. Taken before the writer where both are needed.
     pub fn claims(&self) -> MutexGuard<'_, Claims> {
-        self.claims.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lock(self.claims.try_lock(), || self.claims.lock())
     }
 
     /// Tells everyone to stop.

@@ -20,6 +20,7 @@ use crate::recover::place::make_folders;
 use crate::recover::plan::{MailboxPair, MailboxPlan, WriteKind};
 use crate::recover::planner::plan_mailbox;
 use crate::recover::report::MailboxReport;
+use crate::recover::stages::Stage;
 use crate::recover::verify::{Written, verify_mailbox};
 use crate::store::Articles;
 
@@ -100,6 +101,11 @@ impl Tasks {
         let _ = self.verify.0.send(Task::Verify { number, written, report: Box::new(report) });
     }
 
+    /// Pieces to build and mailboxes to verify that wait.
+    pub fn waiting(&self) -> usize {
+        self.verify.1.len() + self.build.1.len()
+    }
+
     /// Workers may go home: each takes one of these.
     pub fn end(&self) {
         for _ in 0..1024 {
@@ -162,11 +168,23 @@ impl<'w> Worker<'w> {
 
     /// Works until there is nothing more to do.
     pub fn run(&self) {
+        let clock = &self.shared.clock;
+        clock.turn(Stage::AwaitTask);
+        self.work();
+        clock.leave();
+    }
+
+    fn work(&self) {
         let mut plans = self.tasks.plan.clone();
         while let Some(task) = self.tasks.next(&mut plans, self.shared.is_committing()) {
             if self.shared.is_ending() {
                 return;
             }
+            self.shared.clock.turn(match &task {
+                Task::Plan(..) => Stage::Plan,
+                Task::Build(..) => Stage::Sum,
+                Task::Verify { .. } => Stage::Verify,
+            });
             let result = match task {
                 Task::Plan(number, pair) => self.plan(number, &pair),
                 Task::Build(planned, range) => self.build(&planned, range),
@@ -176,10 +194,18 @@ impl<'w> Worker<'w> {
                 Ok(message) => message,
                 Err(error) => Message::Failed(error),
             };
-            if self.to_committer.send(message).is_err() {
+            if !self.tell(message) {
                 return;
             }
+            self.shared.clock.turn(Stage::AwaitTask);
         }
+    }
+
+    /// Tells the committer something; false when nobody listens any more.
+    fn tell(&self, message: Message) -> bool {
+        let is_sent = self.to_committer.send(message).is_ok();
+        self.shared.clock.to_committer.sent(self.to_committer.len() as u64);
+        is_sent
     }
 
     fn plan(&self, number: usize, pair: &MailboxPair) -> EseResult<Message> {
@@ -214,13 +240,14 @@ impl<'w> Worker<'w> {
         let pieces = ranges.len();
         // Told before the pieces, so that the committer knows of the mailbox when the first of them comes.
         let message = Message::Planned { number, report, pieces, items, started };
-        if self.to_committer.send(message).is_err() {
+        if !self.tell(message) {
             return Err(super::shared::ended());
         }
         let articles = Mutex::new(articles);
         let planned = Arc::new(Planned { number, plan, places, articles });
         for range in ranges {
             let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
+            self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
         }
         Ok(Message::Idle)
     }
@@ -247,9 +274,11 @@ impl<'w> Worker<'w> {
 
     fn build(&self, planned: &Planned, range: Range<usize>) -> EseResult<Message> {
         let piece = piece::build(self.job, self.shared, planned, range)?;
-        if !self.shared.room.take(piece.held_bytes) {
+        let (clock, room) = (&self.shared.clock, &self.shared.room);
+        if !clock.during(Stage::AwaitRoom, || room.take(piece.held_bytes)) {
             return Err(super::shared::ended());
         }
+        clock.room.sent(room.taken_bytes());
         Ok(Message::Built(Box::new(piece)))
     }
 

@@ -290,14 +290,24 @@ impl StoreWriter {
     ///
     /// # Errors
     /// As [`Self::commit`]; the store stays dirty, with its journal, and can be opened again.
-    pub fn close(mut self) -> EseResult<()> {
+    pub fn close(self) -> EseResult<()> {
+        self.close_counted().map(drop)
+    }
+
+    /// As [`Self::close`]; answers how many bytes this writer has written to the journal, from its first commit on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn close_counted(mut self) -> EseResult<u64> {
         self.alive()?;
         self.commit()?;
         self.stm.end_job();
         self.commit()?;
-        let dbtime = self.db.forest().pager().header().dbtime();
+        let pager = self.db.forest().pager();
+        let (dbtime, journal_bytes) = (pager.header().dbtime(), pager.journal_bytes());
         self.stm.close(dbtime)?;
-        self.db.close()
+        self.db.close()?;
+        Ok(journal_bytes)
     }
 }
 
