@@ -198,6 +198,22 @@ fn runs_built_side_by_side_are_linked_in_any_order_and_at_a_later_commit() {
 }
 
 #[test]
+fn a_run_holds_the_pages_at_its_ends_and_no_buffer() {
+    let volume: Arc<dyn Volume> = Arc::new(MemoryVolume::new());
+    let mut forest = create(&volume);
+    let tree = make_tree(&mut forest, TreeKind::Table);
+    let writer = forest.pager().ahead_writer();
+    // One buffer, not full; and several.
+    for count in [200u32, 2_000] {
+        let entries: Vec<_> = (0..count).map(|at| entry(&tree, at, 900)).collect();
+        let run = build(&mut forest, &writer, tree, &entries).unwrap();
+        let of_pages = run.page_count() * 64;
+        assert!(run.held_bytes() < 4 * PageSize::KIB4.bytes() + of_pages, "{}", run.held_bytes());
+        forest.discard(run).unwrap();
+    }
+}
+
+#[test]
 fn a_run_with_an_entry_that_exists_is_refused() {
     let volume: Arc<dyn Volume> = Arc::new(MemoryVolume::new());
     let mut forest = create(&volume);

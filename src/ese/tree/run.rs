@@ -78,7 +78,8 @@ impl Run {
             RunForm::Pages(pages) => {
                 let of_page = std::mem::size_of::<Pgno>() + std::mem::size_of::<Vec<u8>>();
                 let separators = pages.separators.iter().map(Vec::len).sum::<usize>();
-                pages.first.len() + pages.last.len() + pages.numbers.len() * of_page + separators
+                let ends = pages.first.capacity() + pages.last.capacity();
+                ends + pages.numbers.len() * of_page + separators
             }
         }
     }
@@ -297,7 +298,8 @@ impl RunBuilder {
             numbers: std::mem::take(&mut self.numbers),
             separators: std::mem::take(&mut self.separators),
             first: self.first.take().unwrap_or_default(),
-            last: std::mem::take(&mut self.buffer),
+            // Not the buffer itself: runs wait in memory, and it is up to a mebibyte large.
+            last: self.buffer.clone(),
             first_entry: self.first_entry.take().unwrap_or_else(empty),
             last_entry: self.last.take().unwrap_or_else(empty),
         }

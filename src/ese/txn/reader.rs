@@ -44,7 +44,17 @@ impl PageReader {
         &self.storage
     }
 
-    /// Maps the file anew after it has grown.
+    /// Maps the file anew after it has grown: what was verified stays verified.
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn map_more(&mut self) -> EseResult<()> {
+        let Some(before) = self.mapped.take() else { return Ok(()) };
+        self.mapped = self.storage.map()?.map(|map| before.grown(map, self.page_size));
+        Ok(())
+    }
+
+    /// Maps the file anew after pages of it were written over.
     ///
     /// # Errors
     /// [`EseError::Io`].
@@ -59,7 +69,7 @@ impl PageReader {
     pub fn forget(&mut self, pgno: Pgno) {
         self.cache.forget(pgno);
         if let Some(mapped) = &mut self.mapped {
-            mapped.corrected.get_mut().unwrap_or_else(PoisonError::into_inner).remove(&pgno);
+            mapped.forget(pgno);
         }
     }
 
@@ -117,6 +127,21 @@ impl MappedPages {
         let pages = map.bytes().len() / page_size.bytes();
         let verified = (0..pages / 64 + 1).map(|_| AtomicU64::new(0)).collect();
         Self { map, verified, corrected: Mutex::default() }
+    }
+
+    /// The same pages, in a map that holds more of them.
+    fn grown(self, map: Map, page_size: PageSize) -> Self {
+        let mut grown = Self::new(map, page_size);
+        grown.verified.iter_mut().zip(self.verified).for_each(|(new, old)| *new = old);
+        grown.corrected = self.corrected;
+        grown
+    }
+
+    fn forget(&mut self, pgno: Pgno) {
+        self.corrected.get_mut().unwrap_or_else(PoisonError::into_inner).remove(&pgno);
+        if let Some(word) = self.verified.get_mut(pgno.get() as usize / 64) {
+            *word.get_mut() &= !(1u64 << (pgno.get() % 64));
+        }
     }
 
     /// The page, or `None` when it lies past the map: the file has grown since.
