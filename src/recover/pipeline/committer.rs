@@ -26,6 +26,9 @@ const COMMIT_SECONDS: Duration = Duration::from_secs(5);
 /// Bytes written ahead that are synced together while the batch still grows.
 const SYNC_BYTES: u64 = 64 << 20;
 
+/// This part of the memory budget may be pages that wait for the next commit.
+const CHANGED_SHARE: u64 = 8;
+
 /// What workers tell.
 pub enum Message {
     /// A mailbox was planned; so many pieces will come.
@@ -205,7 +208,7 @@ impl<'c> Committer<'c> {
             || self.open.values().any(|open| open.pieces_left == 0);
         // Changed pages stay in memory until the commit, and mails of a few bytes change many.
         let is_full = self.batch.bytes >= self.job.run.commit_bytes
-            || self.batch.changed_bytes >= self.job.run.memory_bytes / 4;
+            || self.batch.changed_bytes >= self.job.run.memory_bytes / CHANGED_SHARE;
         let is_last = is_quiet && self.is_all_built();
         has_work && (is_full || is_last || self.last_commit.elapsed() >= COMMIT_SECONDS)
     }
@@ -299,7 +302,8 @@ impl<'c> Committer<'c> {
         Ok(())
     }
 
-    /// Brings index entries in, one index at a time, and syncs what workers have written, so that the commit itself is short.
+    /// Brings index entries in, one index at a time, and the counts of contents, and syncs what workers have written: the commit itself
+    /// is short then, and what it will have to change is known.
     fn settle_ahead(&mut self) -> EseResult<()> {
         self.batch.unsynced_bytes = 0;
         self.shared.clock.turn(Stage::Index);
@@ -307,6 +311,11 @@ impl<'c> Committer<'c> {
             self.shared.target().splice_entries(batch)?;
             self.shared.let_others_in();
         }
+        let mut target = self.shared.target();
+        target.settle_references()?;
+        self.batch.changed_bytes = target.dirty_bytes() as u64;
+        drop(target);
+        self.shared.let_others_in();
         self.shared.clock.turn(Stage::Sync);
         self.shared.sync_ahead()
     }

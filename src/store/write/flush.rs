@@ -83,6 +83,15 @@ impl StoreWriter {
         change.soft += soft;
     }
 
+    /// Writes into the rows of contents what holders they have got or lost so far, long before the commit: each changes a page, and
+    /// pages that wait for the commit are what bounds it.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`] for a content that is not there, [`EseError::Io`]; the writer is dead then.
+    pub fn settle_references(&mut self) -> EseResult<()> {
+        self.guarded(Self::flush_references)
+    }
+
     fn flush_references(&mut self) -> EseResult<()> {
         // Removing a content takes references from the mails embedded in it, so there may be several rounds.
         while let Some((instance, change)) = self.references.pop_first() {
