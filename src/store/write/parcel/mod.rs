@@ -5,6 +5,8 @@
 //!   reserve() ── ids, pages ──► ParcelBuilder: rows, long values, streams ──► splice(), commit
 //! ```
 //!
+//! Whoever may not wait for the writer takes what it would reserve from a [`ParcelStock`], which is filled ahead.
+//!
 //! Everything reserved is free on disk until the commit that takes the parcel in. A parcel names contents of other parcels only as
 //! references; whoever splices sees to it that they are there (`needs`).
 
