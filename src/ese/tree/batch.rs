@@ -9,11 +9,16 @@ use super::pack::{Division, Entry, Packing, divide, write_page};
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::view::compare_parts;
-use crate::ese::page::{PageEditor, PageFlags};
+use crate::ese::page::{PageEditor, PageFlags, Pgno};
 use crate::ese::txn::Pages;
 
 /// Changes gathered for one leaf before it is divided: bounds memory when a whole batch falls into one gap.
 const GATHERED_BYTES_MAX: usize = 1 << 20;
+
+/// One new entry among this many old ones, or fewer, is worth adding by itself.
+const FEW_PART: usize = 8;
+/// Most bytes of a node beside its key and data: two counts and a tag.
+const NODE_OVERHEAD_BYTES: usize = 8;
 
 /// One change of a batch, with keys and data of its own or with those of a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +117,9 @@ impl Forest {
         branches: &[Step],
         changes: Vec<Change<impl AsRef<[u8]>>>,
     ) -> EseResult<()> {
+        if !branches.is_empty() && self.insert_in_place(tree, leaf.pgno, &changes)? {
+            return Ok(());
+        }
         let old = self.leaf_entries(tree, leaf.pgno)?;
         let is_last = self.links_of(tree, leaf.pgno)?.1.is_none();
         let by_data = tree.is_by_data();
@@ -133,6 +141,45 @@ impl Forest {
         self.link_pages(tree, previous, &[leaf.pgno], next)?;
         let free_bytes = self.pager.page(leaf.pgno)?.view()?.free_bytes();
         self.after_shrinking(tree, leaf.pgno, branches, entries.is_empty(), free_bytes)
+    }
+
+    /// Adds a few entries to a leaf of many that has room for them, without laying it out anew; false when it is another case, and
+    /// nothing has changed.
+    fn insert_in_place(
+        &mut self,
+        tree: &Tree,
+        leaf: Pgno,
+        changes: &[Change<impl AsRef<[u8]>>],
+    ) -> EseResult<bool> {
+        let mut lines = Vec::with_capacity(changes.len());
+        let page = self.pager.page(leaf)?;
+        let view = page.view()?;
+        if changes.len() * FEW_PART > view.node_count() {
+            return Ok(false);
+        }
+        let (by_data, mut needed_bytes) = (tree.is_by_data(), 0);
+        for change in changes {
+            let (Change::Insert { .. }, (key, data)) = (change, change.bookmark()) else {
+                return Ok(false);
+            };
+            let target = change.target(tree);
+            let line = view.partition(|node| target.compare_leaf(node, by_data).is_lt())?;
+            // What stands there may be a duplicate, or marked as deleted.
+            if line < view.node_count() && target.compare_leaf(&view.node(line)?, by_data).is_eq() {
+                return Ok(false);
+            }
+            needed_bytes += key.len() + data.len() + NODE_OVERHEAD_BYTES;
+            lines.push(line);
+        }
+        if needed_bytes > view.free_bytes() {
+            return Ok(false);
+        }
+        let mut page = PageEditor::over(self.pager.edit(leaf)?, leaf);
+        for (before, (line, change)) in lines.into_iter().zip(changes).enumerate() {
+            let (key, data) = change.bookmark();
+            assert!(page.insert_node(line + before, key, data), "the room was counted before");
+        }
+        Ok(true)
     }
 
     fn tag_0_bytes(&self, leaf: Step) -> EseResult<usize> {
