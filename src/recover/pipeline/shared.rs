@@ -16,6 +16,7 @@ use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
 use crate::recover::place::Replicas;
+use crate::recover::verify::{SharedContents, SharedSum};
 use crate::store::{
     AheadFiles, CommittedStore, ParcelMaps, ParcelStock, ParcelTarget, ParcelWish, Reservation,
     StoreWriter,
@@ -26,8 +27,10 @@ use crate::store::{
 pub struct Claim {
     /// The copy.
     pub copy: InstanceId,
-    /// Sum over the content.
-    pub crc: u32,
+    /// The sum over what was built; none as long as it is being built.
+    pub sum: Option<u32>,
+    /// It was read back.
+    pub is_verified: bool,
 }
 
 /// Contents that several items hold: whoever comes first copies one, the others refer to it.
@@ -221,6 +224,19 @@ impl Shared {
         let mut stock = self.stock.into_inner().unwrap_or_else(PoisonError::into_inner);
         target.take_back_stock(&mut stock)?;
         Ok(target)
+    }
+}
+
+impl SharedContents for Shared {
+    fn built(&self, source: InstanceId) -> Option<SharedSum> {
+        let claim = self.claims().copies.get(&source).copied()?;
+        Some(SharedSum { sum: claim.sum?, is_verified: claim.is_verified })
+    }
+
+    fn set_verified(&self, source: InstanceId) {
+        if let Some(claim) = self.claims().copies.get_mut(&source) {
+            claim.is_verified = true;
+        }
     }
 }
 

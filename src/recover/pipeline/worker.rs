@@ -292,7 +292,8 @@ impl<'w> Worker<'w> {
         let source = self.job.source.view();
         let strong = self.job.run.verify_full.then_some(&source);
         let recent = RecentPages::new(committed.view().pages());
-        verify_mailbox(&committed.view().through(&recent), strong, written, &mut report)?;
+        let view = committed.view().through(&recent);
+        verify_mailbox(&view, strong, written, self.shared, &mut report)?;
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }

@@ -154,6 +154,21 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
         Ok(value.info)
     }
 
+    /// CRC32 of all chunks of `lid` as they are stored, in order.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but chunks are not decompressed.
+    pub fn stored_crc(&self, lid: Lid) -> EseResult<u32> {
+        let mut crc = crc32fast::Hasher::new();
+        self.copy_stored(lid, &mut |part| {
+            if let StoredPart::Chunk { stored, .. } = part {
+                crc.update(stored);
+            }
+            Ok(())
+        })?;
+        Ok(crc.finalize())
+    }
+
     /// Bytes of every chunk but the last one in this table.
     pub fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
