@@ -3,14 +3,14 @@
 //! What was built of pages is compared, by sums, with what lies there as it is stored; what went in by ordinary inserts is compared with
 //! the source, value by value.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::plan::PlannedWrite;
 use super::report::MailboxReport;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
-use crate::mapi::{FileTime, InstanceId, SearchKey};
-use crate::store::{Item, ItemId, StoreRows, Summer, View};
+use crate::mapi::{FileTime, FolderId, InstanceId, SearchKey};
+use crate::store::{Item, ItemId, Mailbox, StoreRows, Summer, View};
 
 /// One item that was written, and what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,14 @@ pub fn verify_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
     shared: &dyn SharedContents,
     report: &mut MailboxReport,
 ) -> EseResult<()> {
-    report.bytes_after = target.mailbox(report.target)?.map(|mailbox| mailbox.bytes);
+    let mailbox = target.mailbox(report.target)?;
+    report.bytes_after = mailbox.as_ref().map(|mailbox| mailbox.bytes);
+    if let Err(error) = verify_folders(target, mailbox.as_ref(), written) {
+        match error {
+            EseError::Io(_) => return Err(error),
+            error => report.fail(format!("its folders are not as planned: {error}")),
+        }
+    }
     let mut verifier = Verifier {
         target: *target,
         rows: target.rows(),
@@ -182,6 +189,22 @@ pub fn verify_mailbox<P: Pages + ?Sized, Q: Pages + ?Sized>(
         }
     }
     Ok(())
+}
+
+/// Whether the folders that items were written into are there, where clients look for them.
+fn verify_folders<Q: Pages + ?Sized>(
+    target: &View<'_, Q>,
+    mailbox: Option<&Mailbox>,
+    written: &[Written],
+) -> EseResult<()> {
+    let wanted: BTreeSet<FolderId> = written.iter().map(|written| written.id.folder).collect();
+    let Some(mailbox) = mailbox.filter(|_| !wanted.is_empty()) else { return Ok(()) };
+    let tree = target.folders(mailbox.root)?;
+    let there: BTreeSet<FolderId> = tree.iter().map(|(folder, _)| folder.id).collect();
+    match wanted.difference(&there).next() {
+        Some(folder) => Err(EseError::corrupt_bytes(format!("folder {folder} is not there"))),
+        None => Ok(()),
+    }
 }
 
 impl<P: Pages + ?Sized, Q: Pages + ?Sized> Verifier<'_, '_, P, Q> {

@@ -7,6 +7,7 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::database::Table;
 use crate::ese::table::fields::FieldReader;
 use crate::ese::table::long_value::LvReader;
+use crate::ese::table::record::SumScope;
 use crate::ese::table::rows::{Row, RowCursor};
 use crate::ese::txn::Pages;
 use crate::mapi::InstanceId;
@@ -16,6 +17,7 @@ use super::brief::ContentBrief;
 use super::copy::check_values;
 use super::item::{Item, ItemId};
 use super::scan::VALUE_CAP_BYTES;
+use super::stored::{scope_of_attachments, scope_of_contents};
 use super::view::View;
 
 /// The rows of items, contents and attachments of one store, and its streams. The store must not change while this lives.
@@ -35,17 +37,35 @@ pub(super) struct TableRows<'s, P: Pages + ?Sized> {
     pub(super) values: LvReader<'s, P>,
     fields: FieldReader<'s, P>,
     rows: RowCursor<'s, P>,
+    /// What sums over its rows leave out.
+    scope: SumScope,
 }
 
 impl<'s, P: Pages + ?Sized> View<'s, P> {
+    /// Whether the store has a content at all.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn has_contents(&self) -> EseResult<bool> {
+        Table::new(self.pages, self.tables.contents.def()).rows().first()
+    }
+
     /// The rows of this store, to be looked up one after the other.
     pub fn rows(&self) -> StoreRows<'s, P> {
         let tables = self.tables;
         StoreRows {
             view: *self,
-            items: TableRows::new(self.pages, &tables.items),
-            contents: TableRows::new(self.pages, &tables.contents),
-            attachments: TableRows::new(self.pages, &tables.attachments),
+            items: TableRows::new(self.pages, &tables.items, SumScope::default()),
+            contents: TableRows::new(
+                self.pages,
+                &tables.contents,
+                scope_of_contents(&tables.contents),
+            ),
+            attachments: TableRows::new(
+                self.pages,
+                &tables.attachments,
+                scope_of_attachments(&tables.attachments),
+            ),
             streams: self.streams(),
         }
     }
@@ -84,6 +104,7 @@ impl<'s, P: Pages + ?Sized> StoreRows<'s, P> {
 pub(super) struct RowRest<'r, 's, P: Pages + ?Sized> {
     pub(super) table: &'s NamedTable,
     pub(super) values: &'r LvReader<'s, P>,
+    pub(super) scope: &'r SumScope,
     fields: &'r FieldReader<'s, P>,
 }
 
@@ -95,13 +116,14 @@ impl<'r, 's, P: Pages + ?Sized> RowRest<'r, 's, P> {
 }
 
 impl<'s, P: Pages + ?Sized> TableRows<'s, P> {
-    fn new(pages: &'s P, table: &'s NamedTable) -> Self {
+    fn new(pages: &'s P, table: &'s NamedTable, scope: SumScope) -> Self {
         let opened = Table::new(pages, table.def());
         Self {
             table,
             values: opened.long_values(),
             fields: opened.fields(VALUE_CAP_BYTES),
             rows: opened.rows(),
+            scope,
         }
     }
 
@@ -134,7 +156,8 @@ impl<'s, P: Pages + ?Sized> TableRows<'s, P> {
         if !self.rows.find(key)? {
             return Ok(None);
         }
-        let rest = RowRest { table: self.table, values: &self.values, fields: &self.fields };
+        let Self { table, values, fields, scope, .. } = &*self;
+        let rest = RowRest { table, values, fields, scope };
         match self.rows.row()? {
             Some(row) => visit(&row, &rest).map(Some),
             None => Ok(None),

@@ -19,21 +19,24 @@ use super::rows::{RowRest, StoreRows};
 use super::schema::columns as col;
 use super::view::owner_of;
 
-/// What the sum of a content row leaves out: every new holder changes it.
-///
-/// # Errors
-/// [`crate::ese::EseError::Corrupt`] when the table lacks a column.
-pub(super) fn scope_of_contents(table: &NamedTable) -> EseResult<SumScope> {
-    Ok(SumScope::without([table.column(col::REFERENCES)?, table.column(col::SOFT_REFERENCES)?]))
+/// Columns of a content row that its sum leaves out: every new holder changes them.
+const COUNTS_OF_CONTENT: [&str; 2] = [col::REFERENCES, col::SOFT_REFERENCES];
+/// The same of an attachment row.
+const COUNTS_OF_ATTACHMENT: [&str; 2] =
+    [col::ATTACHMENT_REFERENCES, col::ATTACHMENT_SOFT_REFERENCES];
+
+/// What the sum of a content row leaves out.
+pub(super) fn scope_of_contents(table: &NamedTable) -> SumScope {
+    scope_without(table, &COUNTS_OF_CONTENT)
 }
 
 /// What the sum of an attachment row leaves out.
-///
-/// # Errors
-/// As [`scope_of_contents`].
-pub(super) fn scope_of_attachments(table: &NamedTable) -> EseResult<SumScope> {
-    let counts = [col::ATTACHMENT_REFERENCES, col::ATTACHMENT_SOFT_REFERENCES];
-    Ok(SumScope::without([table.column(counts[0])?, table.column(counts[1])?]))
+pub(super) fn scope_of_attachments(table: &NamedTable) -> SumScope {
+    scope_without(table, &COUNTS_OF_ATTACHMENT)
+}
+
+fn scope_without(table: &NamedTable, columns: &[&str]) -> SumScope {
+    SumScope::without(columns.iter().filter_map(|name| table.column(name).ok()))
 }
 
 /// The sum of a content or an attachment: that of its row, then those of what it holds, in order.
@@ -55,15 +58,13 @@ impl<P: Pages + ?Sized> StoreRows<'_, P> {
     /// # Errors
     /// [`crate::ese::EseError::Corrupt`], [`crate::ese::EseError::Io`].
     pub fn item_sum(&mut self, id: ItemId) -> EseResult<Option<u32>> {
-        let scope = SumScope::default();
-        self.items.of_item(id, |row, rest| row_sum(row, rest, &scope))
+        self.items.of_item(id, |row, rest| row_sum(row, rest))
     }
 
     fn content_sum_at(&mut self, instance: InstanceId, depth: usize) -> EseResult<u32> {
         check_depth(instance, depth)?;
-        let scope = scope_of_contents(self.contents.table)?;
         let found = self.contents.of(instance, |row, rest| {
-            Ok((row_sum(row, rest, &scope)?, Content::of_links(&rest.fields_of(row))?))
+            Ok((row_sum(row, rest)?, Content::of_links(&rest.fields_of(row))?))
         })?;
         let (sum, links) = found.ok_or_else(|| self.contents.missing(&self.view, instance))?;
         let mut inner = Vec::with_capacity(links.attachments.len());
@@ -77,11 +78,10 @@ impl<P: Pages + ?Sized> StoreRows<'_, P> {
     }
 
     fn attachment_sum(&mut self, instance: InstanceId, depth: usize) -> EseResult<u32> {
-        let scope = scope_of_attachments(self.attachments.table)?;
         let found = self.attachments.of(instance, |row, rest| {
             let fields = rest.fields_of(row);
             let embedded = super::codec::decoded(&fields, col::EMBEDDED, InstanceId::from_store)?;
-            Ok((row_sum(row, rest, &scope)?, embedded, read_stream(&fields, col::DATA_STREAM)?))
+            Ok((row_sum(row, rest)?, embedded, read_stream(&fields, col::DATA_STREAM)?))
         })?;
         let (sum, embedded, stream) =
             found.ok_or_else(|| self.attachments.missing(&self.view, instance))?;
@@ -106,13 +106,9 @@ impl<P: Pages + ?Sized> StoreRows<'_, P> {
     }
 }
 
-fn row_sum<P: Pages + ?Sized>(
-    row: &Row<'_>,
-    rest: &RowRest<'_, '_, P>,
-    scope: &SumScope,
-) -> EseResult<u32> {
+fn row_sum<P: Pages + ?Sized>(row: &Row<'_>, rest: &RowRest<'_, '_, P>) -> EseResult<u32> {
     let mut sum = RowSum::default();
-    sum.record(scope, row.bytes());
+    sum.record(rest.scope, row.bytes());
     for field in row.record().tagged_fields() {
         for stored in field?.values()?.iter() {
             if let Stored::Separated(lid) = stored? {

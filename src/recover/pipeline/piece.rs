@@ -237,6 +237,9 @@ impl<'p> Reading<'p> {
 
     /// A content of the last commit, if it is still there, and from now on stays; and its sum.
     fn find_in_target(&mut self, content: &ContentBrief) -> EseResult<Option<(InstanceId, u32)>> {
+        if !self.shared.had_contents {
+            return Ok(None);
+        }
         let (copy, sum) = {
             let committed = self.shared.committed();
             let view = committed.view();

@@ -70,6 +70,9 @@ pub struct Shared {
     pub replicas: Replicas,
     /// The target, as builders see it.
     pub parcel_target: ParcelTarget,
+    /// The target held contents before the job. Where it did not, no content of the source can be there but by this job, which knows
+    /// its copies.
+    pub had_contents: bool,
 }
 
 impl Shared {
@@ -84,9 +87,11 @@ impl Shared {
         // The pages that the last commit knows are on disk; what was prepared for this job so far must be, too.
         target.commit()?;
         tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
+        let committed = target.committed()?;
         Ok(Self {
             clock,
-            committed: RwLock::new(Arc::new(target.committed()?)),
+            had_contents: committed.view().has_contents()?,
+            committed: RwLock::new(Arc::new(committed)),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
             stock: Mutex::new(target.parcel_stock()),

@@ -182,7 +182,7 @@ impl<'w> Worker<'w> {
             }
             self.shared.clock.turn(match &task {
                 Task::Plan(..) => Stage::Plan,
-                Task::Build(..) => Stage::Sum,
+                Task::Build(..) => Stage::Read,
                 Task::Verify { .. } => Stage::Verify,
             });
             let result = match task {

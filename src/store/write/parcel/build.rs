@@ -56,9 +56,9 @@ impl<'t> ParcelBuilder<'t> {
         Ok(Self {
             target,
             contents: builder(&tables.contents, contents)?
-                .summing(scope_of_contents(&tables.contents)?),
+                .summing(scope_of_contents(&tables.contents)),
             attachments: builder(&tables.attachments, attachments)?
-                .summing(scope_of_attachments(&tables.attachments)?),
+                .summing(scope_of_attachments(&tables.attachments)),
             items: builder(&tables.items, items)?,
             given,
             own: [&tables.contents, &tables.attachments, &tables.items].map(Draft::new),
