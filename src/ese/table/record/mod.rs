@@ -27,7 +27,7 @@ pub use encode::{FieldInput, encode_record};
 pub use multi::MultiValues;
 pub use rewrite::{OwnValues, Rewrite};
 pub use tagged::{TaggedField, TaggedFields, TaggedStyle};
-pub use view::RecordView;
+pub use view::{FixedColumns, RecordView};
 
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::PageSize;
