@@ -6,7 +6,7 @@ use crate::ese::table::column::ColumnClass;
 use crate::ese::table::database::Table;
 use crate::ese::table::fields::FieldReader;
 use crate::ese::table::record::RecordView;
-use crate::ese::table::rows::RowCursor;
+use crate::ese::table::rows::{Row, RowCursor};
 use crate::ese::txn::Pages;
 use crate::mapi::{ChangeKey, FileTime, FolderId, Pcl, SourceKey, from_utf16le};
 use crate::stm::{Fields, NamedTable};
@@ -110,25 +110,26 @@ impl<'s, P: Pages + ?Sized> BriefReader<'s, P> {
     }
 
     fn read(&mut self, key: &[u8]) -> EseResult<Option<FolderBrief>> {
-        if !(self.is_next(key) || self.rows.find(key)?) {
+        // Folders of one mailbox mostly stand together: the row behind the last one is often the next. Whatever is wrong there is
+        // found by looking the key up.
+        if self.rows.place().is_some()
+            && self.rows.next().unwrap_or(false)
+            && let Ok(Some(row)) = self.rows.row()
+            && row.bookmark().compare(key).is_eq()
+        {
+            return self.read_row(row).map(Some);
+        }
+        if !self.rows.find(key)? {
             return Ok(None);
         }
-        let Some(row) = self.rows.row()? else { return Ok(None) };
-        match self.quick.as_ref().and_then(|quick| quick.read(&row.record())) {
-            Some(folder) => Ok(Some(folder)),
-            None => {
-                let folder = Folder::read(&Fields::new(row, self.table, &self.fields))?;
-                Ok(Some(folder.into()))
-            }
-        }
+        self.rows.row()?.map(|row| self.read_row(row)).transpose()
     }
 
-    /// Whether the row behind the last one has this key: folders of one mailbox mostly stand together. Whatever is wrong there is found
-    /// by looking the key up.
-    fn is_next(&mut self, key: &[u8]) -> bool {
-        self.rows.place().is_some()
-            && self.rows.next().unwrap_or(false)
-            && matches!(self.rows.row(), Ok(Some(row)) if row.bookmark().compare(key).is_eq())
+    fn read_row(&self, row: Row<'_>) -> EseResult<FolderBrief> {
+        match self.quick.as_ref().and_then(|quick| quick.read(&row.record())) {
+            Some(folder) => Ok(folder),
+            None => Folder::read(&Fields::new(row, self.table, &self.fields)).map(Folder::into),
+        }
     }
 }
 
