@@ -6,14 +6,17 @@
 mod store_support;
 mod support;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use dialtone::ese::EseError;
 use dialtone::ese::page::Pgno;
 use dialtone::ese::page::checksum::stamp;
+use dialtone::ese::table::database::Database;
 use dialtone::io::MemoryVolume;
 use dialtone::store::check::check_store;
-use dialtone::store::{Role, Store};
+use dialtone::store::{FolderBrief, Role, Store};
 
 use support::random::{Random, Slice};
 
@@ -85,4 +88,69 @@ fn no_bytes_make_a_reader_the_check_or_a_writer_panic() {
     }
     println!("{opened} of {CASES} opened, {wrote} written");
     assert!(opened > 50 && wrote > 10, "{opened}, {wrote}");
+}
+
+/// Where the records of a table's rows stand in the file, with the tree's order kept.
+fn records_of(edb: &[u8], table: &str) -> Vec<(Pgno, Range<usize>)> {
+    let volume = MemoryVolume::new();
+    overwrite(&volume, PATH, edb);
+    let database = Database::open(&volume, Path::new(PATH)).unwrap();
+    let mut rows = database.table(table).unwrap().rows();
+    let (mut found, mut has_row) = (Vec::new(), rows.first().unwrap());
+    while has_row {
+        let row = rows.row().unwrap().unwrap();
+        let start = (row.pgno().get() as usize + 1) * 4096;
+        let page = &edb[start..start + 4096];
+        let at = page.windows(row.bytes().len()).position(|bytes| bytes == row.bytes());
+        let at = start + at.unwrap();
+        found.push((row.pgno(), at..at + row.bytes().len()));
+        has_row = rows.next().unwrap();
+    }
+    found
+}
+
+/// Opens the store with some bytes of one record changed, again and again.
+fn with_damaged_records(table: &str, dice: &mut Random, look: &mut dyn FnMut(&Store)) {
+    let (edb, stm) = sample();
+    let records = records_of(&edb, table);
+    for _ in 0..CASES * 2 {
+        let (pgno, record) = &records[dice.below(records.len())];
+        let mut bytes = edb.clone();
+        for _ in 0..1 + dice.below(3) {
+            let at = record.start + dice.below(record.len());
+            let interesting = [0, 1, 0x7f, 0x80, 0xff, dice.below(256) as u8];
+            bytes[at] = interesting[dice.below(interesting.len())];
+        }
+        let start = (pgno.get() as usize + 1) * 4096;
+        stamp(&mut bytes[start..start + 4096], *pgno);
+        let volume = MemoryVolume::new();
+        overwrite(&volume, PATH, &bytes);
+        overwrite(&volume, Path::new(PATH).with_extension("stm"), &stm);
+        look(&Store::open(&volume, &path()).unwrap());
+    }
+}
+
+#[test]
+fn a_damaged_folder_is_the_same_in_short_and_whole() {
+    let mut dice = Random::new(Slice::of_this_run("damaged folder rows").seed());
+    let (mut broken, mut sound) = (0, 0);
+    with_damaged_records("Folders", &mut dice, &mut |store| {
+        let view = store.view();
+        for mailbox in view.mailboxes().unwrap() {
+            let (mut lost, mut lost_in_short) = (Vec::new(), Vec::new());
+            let whole = view.folders_readable(mailbox.root, &mut lost).unwrap();
+            let short = view.folder_briefs(mailbox.root, &mut lost_in_short).unwrap();
+            let told = |errors: &[EseError]| errors.iter().map(EseError::to_string).collect();
+            let [lost, lost_in_short]: [Vec<String>; 2] = [told(&lost), told(&lost_in_short)];
+            assert_eq!(lost, lost_in_short);
+            broken += lost.len();
+            sound += whole.iter().count();
+            let whole = whole.iter().map(|(folder, depth)| (folder.clone().into(), depth));
+            let whole: Vec<(FolderBrief, usize)> = whole.collect();
+            let short: Vec<_> =
+                short.iter().map(|(folder, depth)| (folder.clone(), depth)).collect();
+            assert_eq!(whole, short);
+        }
+    });
+    assert!(broken > 20 && sound > 2000, "{broken} broken, {sound} sound");
 }

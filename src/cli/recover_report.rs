@@ -1,6 +1,6 @@
 //! The report of a recovery: as JSON lines, and as tables for people.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -68,8 +68,11 @@ fn folder_rule(rule: FolderMatch) -> &'static str {
 /// Appends counters as an object. Most of a report is this, so that no values are made for it.
 fn put_counters(out: &mut Vec<u8>, counters: &Counters) {
     for (at, (name, count)) in counters.named().into_iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(b"\":");
         // Writing to memory cannot fail.
-        let _ = write!(out, "{}\"{name}\":{count}", if at == 0 { '{' } else { ',' });
+        let _ = serde_json::to_writer(&mut *out, &count);
     }
     out.push(b'}');
 }

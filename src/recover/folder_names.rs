@@ -55,10 +55,18 @@ pub(super) fn numbered(name: &str, number: u64) -> String {
     }
 }
 
-/// What a container class says about the items in it: its first two words; a folder without one holds mail.
-pub(super) fn kind_of_items(class: &str) -> String {
-    let class = if class.is_empty() { "IPF.Note" } else { class };
-    class.split('.').take(2).collect::<Vec<_>>().join(".").to_ascii_lowercase()
+/// Whether folders of these container classes hold items of one kind: their first two words are the same. A folder without a class
+/// holds mail.
+pub(super) fn hold_one_kind(class: &str, other: &str) -> bool {
+    let words = |class| if class == "" { "IPF.Note" } else { class }.split('.').take(2);
+    let (mut ours, mut theirs) = (words(class), words(other));
+    loop {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return true,
+            (Some(one), Some(other)) if one.eq_ignore_ascii_case(other) => {}
+            _ => return false,
+        }
+    }
 }
 
 /// `Recovered Data YYYY-MM-DD HH.MM`, in UTC (Y5).

@@ -8,12 +8,14 @@ use std::collections::{HashMap, HashSet};
 use super::counters::Counters;
 use super::decide::Mode;
 use super::filter::{FilterFolder, takes_part};
-use super::folder_names::{Above, Names, dated_name, kind_of_items, numbered};
+use super::folder_names::{Above, Names, dated_name, hold_one_kind, numbered};
 use super::hierarchy::Hierarchy;
 use super::options::Options;
 use super::plan::{FolderMatch, FolderPlan, FolderTarget, LeftOut, NewParent};
 use crate::mapi::{FileTime, FolderId, ReplId};
-use crate::store::{DEPTH_MAX, ENTRY_ID_ROLES, Folder, FolderKind, LOGON_ROLES, NewFolder, Role};
+use crate::store::{
+    DEPTH_MAX, ENTRY_ID_ROLES, FolderBrief, FolderKind, LOGON_ROLES, NewFolder, Role,
+};
 
 /// Where folders without a way to the root are hung (F16).
 const ORPHANS: &str = "Recovered Orphans";
@@ -108,7 +110,7 @@ impl<'m> Matcher<'m> {
     fn same_id(
         &self,
         target: &Hierarchy,
-        folder: &Folder,
+        folder: &FolderBrief,
         translate: &dyn Fn(ReplId) -> Option<ReplId>,
     ) -> Option<FolderId> {
         let replica = translate(folder.id.replica)?;
@@ -187,7 +189,7 @@ impl<'m> Matcher<'m> {
 
     fn push(
         &mut self,
-        source: Option<&Folder>,
+        source: Option<&FolderBrief>,
         path: String,
         matched: FolderMatch,
         target: FolderTarget,
@@ -232,7 +234,7 @@ impl<'m> Matcher<'m> {
         }
     }
 
-    fn add(&mut self, folder: &Folder, above: Option<usize>) {
+    fn add(&mut self, folder: &FolderBrief, above: Option<usize>) {
         if self.places.contains_key(&folder.id) {
             return;
         }
@@ -248,7 +250,7 @@ impl<'m> Matcher<'m> {
     }
 
     /// The names from the IPM subtree down; that of the folder alone for those beside it.
-    fn path(&self, folder: &Folder, above: Option<usize>) -> String {
+    fn path(&self, folder: &FolderBrief, above: Option<usize>) -> String {
         let name = folder.name.replace('\\', "\\\\").replace('/', "\\/");
         let tops = [Some(self.source.top()), Some(self.source.root())];
         let above = above.and_then(|above| self.plans.get(above));
@@ -260,7 +262,7 @@ impl<'m> Matcher<'m> {
 
     fn left_out(
         &self,
-        folder: &Folder,
+        folder: &FolderBrief,
         role: Option<Role>,
         above: Option<usize>,
         path: &str,
@@ -294,7 +296,7 @@ impl<'m> Matcher<'m> {
         (!self.is_wanted(folder, path)).then_some(LeftOut::Filter)
     }
 
-    fn is_wanted(&self, folder: &Folder, path: &str) -> bool {
+    fn is_wanted(&self, folder: &FolderBrief, path: &str) -> bool {
         let options = &self.options.folders;
         let has_filter = !(options.include.is_empty() && options.exclude.is_empty());
         !has_filter || {
@@ -305,7 +307,7 @@ impl<'m> Matcher<'m> {
 
     fn place_of(
         &mut self,
-        folder: &Folder,
+        folder: &FolderBrief,
         role: Option<Role>,
         above: Option<usize>,
     ) -> (FolderMatch, FolderTarget) {
@@ -367,9 +369,9 @@ impl<'m> Matcher<'m> {
                 (Above::Existing(parent), Some(target)) => target.children(parent, &name),
                 _ => &[],
             };
-            let twin = there.iter().find(|twin| self.fits(&new.class, **twin));
+            let twin = there.iter().find(|twin| self.fits(&new.class, twin.id));
             match twin.filter(|_| !is_anothers) {
-                Some(twin) => return (FolderMatch::Name, FolderTarget::Existing(*twin)),
+                Some(twin) => return (FolderMatch::Name, FolderTarget::Existing(twin.id)),
                 None if there.is_empty() && !is_anothers && self.names.take(above, &name) => {
                     new.name = name;
                     return (
@@ -390,7 +392,7 @@ impl<'m> Matcher<'m> {
             is_open
                 && twin.kind == FolderKind::Generic
                 && !self.taken.contains(&twin.id)
-                && kind_of_items(class) == kind_of_items(&twin.class)
+                && hold_one_kind(class, &twin.class)
         })
     }
 }

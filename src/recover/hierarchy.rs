@@ -5,22 +5,25 @@ use std::collections::{HashMap, HashSet};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
 use crate::mapi::FolderId;
-use crate::store::{DEPTH_MAX, Folder, FolderTree, LOGON_ROLES, Mailbox, Role, View, fold_name};
+use crate::store::{
+    DEPTH_MAX, FolderBrief, FolderChild, FolderTree, LOGON_ROLES, Mailbox, Role, View,
+};
 
 /// The folders of one mailbox and what they are for.
 #[derive(Debug)]
 pub struct Hierarchy {
     root: FolderId,
-    tree: FolderTree,
+    tree: FolderTree<FolderBrief>,
     roles: Vec<(Role, FolderId)>,
-    /// Folders by parent and folded name, the lowest id first; orphans too.
-    children: HashMap<(FolderId, String), Vec<FolderId>>,
-    depths: HashMap<FolderId, usize>,
 }
 
 impl Hierarchy {
     /// The hierarchy of these folders. Roles count only for folders of this mailbox: a damaged row may name those of another.
-    pub fn new(root: FolderId, tree: FolderTree, roles: Vec<(Role, FolderId)>) -> Self {
+    pub fn new(
+        root: FolderId,
+        tree: FolderTree<FolderBrief>,
+        roles: Vec<(Role, FolderId)>,
+    ) -> Self {
         let mut known = vec![(Role::Root, root)];
         for (role, id) in roles {
             let is_new = known.iter().all(|(other, folder)| *other != role && *folder != id);
@@ -28,15 +31,7 @@ impl Hierarchy {
                 known.push((role, id));
             }
         }
-        let mut children: HashMap<(FolderId, String), Vec<FolderId>> = HashMap::new();
-        for folder in tree.iter().map(|(folder, _)| folder).chain(tree.orphans()) {
-            if let Some(parent) = folder.parent.filter(|_| folder.id != root) {
-                children.entry((parent, fold_name(&folder.name))).or_default().push(folder.id);
-            }
-        }
-        children.values_mut().for_each(|ids| ids.sort_unstable());
-        let depths = tree.iter().map(|(folder, depth)| (folder.id, depth)).collect();
-        Self { root, tree, roles: known, children, depths }
+        Self { root, tree, roles: known }
     }
 
     /// The hierarchy of a mailbox; damage is an error.
@@ -44,7 +39,15 @@ impl Hierarchy {
     /// # Errors
     /// [`EseError::Corrupt`], [`EseError::Io`].
     pub fn read<P: Pages + ?Sized>(view: &View<'_, P>, mailbox: &Mailbox) -> EseResult<Self> {
-        Ok(Self::new(mailbox.root, view.folders(mailbox.root)?, view.roles(mailbox)?))
+        let mut lost = Vec::new();
+        let tree = view.folder_briefs(mailbox.root, &mut lost)?;
+        match lost.into_iter().next() {
+            Some(error) => Err(error),
+            None => {
+                let roles = roles_in(view, mailbox, &tree)?;
+                Ok(Self::new(mailbox.root, tree, roles))
+            }
+        }
     }
 
     /// What can be read of the hierarchy of a mailbox, and what was wrong with the rest. Folders below one that is lost are
@@ -57,8 +60,8 @@ impl Hierarchy {
         mailbox: &Mailbox,
     ) -> EseResult<(Self, Vec<EseError>)> {
         let mut lost = Vec::new();
-        let tree = view.folders_readable(mailbox.root, &mut lost)?;
-        let roles = match view.roles(mailbox) {
+        let tree = view.folder_briefs(mailbox.root, &mut lost)?;
+        let roles = match roles_in(view, mailbox, &tree) {
             Err(error @ EseError::Io(_)) => return Err(error),
             // The row of the Inbox or the root is among the lost ones: what the mailbox row says is left.
             Err(_) => LOGON_ROLES.into_iter().zip(mailbox.logon_folders.iter().copied()).collect(),
@@ -68,17 +71,17 @@ impl Hierarchy {
     }
 
     /// The folders that have a way to the root, parents before children.
-    pub fn iter(&self) -> impl Iterator<Item = &Folder> {
+    pub fn iter(&self) -> impl Iterator<Item = &FolderBrief> {
         self.tree.iter().map(|(folder, _)| folder)
     }
 
     /// Every folder.
-    pub fn all(&self) -> impl Iterator<Item = &Folder> {
+    pub fn all(&self) -> impl Iterator<Item = &FolderBrief> {
         self.iter().chain(self.tree.orphans())
     }
 
     /// The folder with this id.
-    pub fn get(&self, id: FolderId) -> Option<&Folder> {
+    pub fn get(&self, id: FolderId) -> Option<&FolderBrief> {
         self.tree.get(id)
     }
 
@@ -107,14 +110,14 @@ impl Hierarchy {
         self.of_role(Role::IpmSubtree).unwrap_or(self.root)
     }
 
-    /// The folders of this name in `parent`, the lowest id first.
-    pub fn children(&self, parent: FolderId, name: &str) -> &[FolderId] {
-        self.children.get(&(parent, fold_name(name))).map_or(&[], Vec::as_slice)
+    /// The folders of this name in `parent`, the lowest id first; orphans too.
+    pub fn children(&self, parent: FolderId, name: &str) -> &[FolderChild] {
+        self.tree.children(parent, name)
     }
 
     /// Levels below the root.
     pub fn depth(&self, id: FolderId) -> usize {
-        self.depths.get(&id).copied().unwrap_or(DEPTH_MAX)
+        self.tree.depth(id).unwrap_or(DEPTH_MAX)
     }
 
     /// The names from `above` down to the folder.
@@ -123,7 +126,7 @@ impl Hierarchy {
     }
 
     /// The roles of a folder and of those above it, each with the path from there.
-    pub fn roles_above(&self, folder: &Folder) -> Vec<(Role, String)> {
+    pub fn roles_above(&self, folder: &FolderBrief) -> Vec<(Role, String)> {
         let mut found = Vec::new();
         let mut at = Some(folder);
         // Bounded, because the parents of orphans may go in a circle.
@@ -139,21 +142,21 @@ impl Hierarchy {
 
     /// Folders without a way to the root, parents before children as far as there are any: with each the orphan that holds it.
     /// A circle is cut at its lowest id.
-    pub fn orphans(&self) -> Vec<(&Folder, Option<FolderId>)> {
-        let mut waiting: Vec<&Folder> = self.tree.orphans().collect();
+    pub fn orphans(&self) -> Vec<(&FolderBrief, Option<FolderId>)> {
+        let mut waiting: Vec<&FolderBrief> = self.tree.orphans().collect();
         waiting.sort_unstable_by_key(|folder| folder.id);
         let ids: HashSet<FolderId> = waiting.iter().map(|folder| folder.id).collect();
-        let mut below: HashMap<FolderId, Vec<&Folder>> = HashMap::new();
+        let mut below: HashMap<FolderId, Vec<&FolderBrief>> = HashMap::new();
         for folder in &waiting {
             if let Some(parent) = folder.parent.filter(|parent| ids.contains(parent)) {
                 below.entry(parent).or_default().push(folder);
             }
         }
         let has_parent =
-            |folder: &&&Folder| folder.parent.is_some_and(|parent| ids.contains(&parent));
+            |folder: &&&FolderBrief| folder.parent.is_some_and(|parent| ids.contains(&parent));
         // First what hangs from nothing, then what is left: circles.
         let tops = waiting.iter().filter(|folder| !has_parent(folder));
-        let tops: Vec<&Folder> = tops.chain(&waiting).copied().collect();
+        let tops: Vec<&FolderBrief> = tops.chain(&waiting).copied().collect();
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for top in tops {
@@ -168,4 +171,13 @@ impl Hierarchy {
         }
         found
     }
+}
+
+/// The roles of the folders of a mailbox, which are known.
+fn roles_in<P: Pages + ?Sized>(
+    view: &View<'_, P>,
+    mailbox: &Mailbox,
+    tree: &FolderTree<FolderBrief>,
+) -> EseResult<Vec<(Role, FolderId)>> {
+    view.roles_among(mailbox, &mut |id| Ok(tree.get(id).is_some()))
 }

@@ -4,6 +4,7 @@
 //! Source: recover-semantics 2, 11, 12, 14; design sections 4 and 5.
 
 use std::collections::BTreeSet;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -128,7 +129,7 @@ pub fn recover(
         step_over(&source, &mut writer)?;
         match run.path {
             WritePath::Plain => plain::run(&job, writer, watch)?,
-            WritePath::Parallel => pipeline::run(&job, writer, watch, started)?,
+            WritePath::Parallel => pipeline::run(&job, writer, watch, started)?.close(source)?,
         }
     };
     report.skipped = matches.skipped;
@@ -163,8 +164,13 @@ fn open_both(
     options: &Options,
     run: &RunOptions,
 ) -> EseResult<(Store, Store, MailboxMatches)> {
-    let source = open_source(volume, from, to, run)?;
-    let target = Store::open(volume, to)?;
+    // Each reads its catalog and its space map first.
+    let (source, target) = std::thread::scope(|scope| {
+        let target = scope.spawn(|| Store::open(volume, to));
+        let source = open_source(volume, from, to, run);
+        (source, target.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let (source, target) = (source?, target?);
     let matches = match_mailboxes(&source.view(), &target.view(), &options.mailboxes)?;
     Ok((source, target, matches))
 }

@@ -166,6 +166,9 @@ impl<E> State<'_, E> {
     ) -> Result<(), E> {
         let open_source = |at: &u32| self.outcomes[*at as usize] == Outcome::Missing;
         let mut ours = keyed(self.source, open_source, key_of_source);
+        if ours.is_empty() {
+            return Ok(());
+        }
         let mut theirs = keyed(self.target, |at| !self.is_taken[*at as usize], key_of_target);
         ours.sort_by_key(|(key, _)| *key);
         theirs.sort_by_key(|(key, _)| *key);
@@ -189,17 +192,15 @@ impl<E> State<'_, E> {
         let theirs = single_runs(self.target);
         for (folder, ours) in single_runs(self.source) {
             let Some(theirs) = theirs.get(&folder) else { continue };
-            let live = |items: &[Item], run: &Range<usize>| -> Vec<u32> {
-                let is_live = |at: &u32| !items[*at as usize].flags.contains(ItemFlag::DELETED);
-                (run.start as u32..run.end as u32).filter(is_live).collect()
+            let (ours, theirs) = (live(self.source, ours), live(self.target, theirs.clone()));
+            let mut others = theirs.clone();
+            let is_same = |ours: usize| {
+                let other = others.next().and_then(|other| self.target.get(other));
+                other.is_some_and(|other| is_same_change(&self.source[ours], other))
             };
-            let (ours, theirs) = (live(self.source, &ours), live(self.target, theirs));
-            let is_same = |(ours, theirs): (&u32, &u32)| {
-                is_same_change(&self.source[*ours as usize], &self.target[*theirs as usize])
-            };
-            if ours.len() == theirs.len() && ours.iter().zip(&theirs).all(is_same) {
-                for (ours, theirs) in ours.into_iter().zip(theirs) {
-                    self.take(ours, Outcome::Unchanged(theirs));
+            if ours.clone().all(is_same) && others.next().is_none() {
+                for (ours, theirs) in ours.zip(theirs) {
+                    self.take(ours as u32, Outcome::Unchanged(theirs as u32));
                 }
             }
         }
@@ -365,6 +366,11 @@ fn single_runs(items: &[Item]) -> BTreeMap<u32, Range<usize>> {
     }
     runs.retain(|folder, _| !broken.contains(folder));
     runs
+}
+
+/// The places of a run's items that are not deleted.
+fn live(items: &[Item], run: Range<usize>) -> impl Iterator<Item = usize> + Clone {
+    run.filter(|at| !items[*at].flags.contains(ItemFlag::DELETED))
 }
 
 /// Whether two items have one search key and, by lineage and change key, one content, both of them whole.

@@ -9,8 +9,10 @@ use crate::ese::txn::Pages;
 use crate::mapi::{FileTime, FolderId, InstanceId, MessageId, SearchKey};
 use crate::stm::{NamedTable, prefix_end};
 
+use super::codec::Ids;
 use super::item::ItemId;
-use super::scan::IndexScan;
+use super::places::{FixedPlace, TaggedPlaces};
+use super::scan::{self, IndexScan};
 use super::schema::columns as col;
 use super::view::View;
 
@@ -191,6 +193,18 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         Ok(found)
     }
 
+    /// The class and the subject of an item, of whatever else its row holds nothing.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn class_and_subject(&self, id: ItemId) -> EseResult<Option<(String, String)>> {
+        let values = [Some(&id.folder.to_store()[..]), Some(&id.message.to_store()[..])];
+        let key = self.tables.items.key(&values)?;
+        scan::row(self.pages, &self.tables.items, &key, |fields| {
+            Ok((fields.narrow_text(col::MESSAGE_CLASS)?, fields.text(col::SUBJECT)?))
+        })
+    }
+
     /// Whether a folder has an item of this id; nothing of its row is read.
     ///
     /// # Errors
@@ -261,95 +275,66 @@ impl<P: Pages + ?Sized> BriefReader<'_, P> {
 #[derive(Debug)]
 struct QuickColumns {
     /// Folder, message and instance.
-    ids: [FixedPlace; 3],
+    ids: [FixedPlace<8>; 3],
     /// Associated, read and partial.
-    flags: [FixedPlace; 3],
+    flags: [FixedPlace<1>; 3],
     /// Creation, modification and size.
-    numbers: [FixedPlace; 3],
+    numbers: [FixedPlace<8>; 3],
     /// The search key, a variable column.
     search_key: Fid,
-    /// Deletion, source key and change key, sorted by their numbers.
-    tagged: [Fid; 3],
-    /// Which of `tagged` each of the three is.
-    order: [usize; 3],
+    /// Deletion, source key and change key.
+    tagged: TaggedPlaces<3>,
 }
-
-/// A fixed column: its number, and its offset in the record in bytes.
-type FixedPlace = (Fid, u16);
 
 impl QuickColumns {
     fn of(columns: &Columns<'_>) -> Option<Self> {
-        let fixed = |column: &ColumnDef, width: usize| -> Option<FixedPlace> {
-            let is_plain = column.fid.class() == ColumnClass::Fixed
-                && column.coltyp != ColumnType::Nil
-                && column.width_bytes() == width;
-            Some((column.fid, column.record_offset.filter(|_| is_plain)?))
-        };
-        let three = |columns: [&ColumnDef; 3], width| -> Option<[FixedPlace; 3]> {
-            let [a, b, c] = columns.map(|column| fixed(column, width));
-            Some([a?, b?, c?])
-        };
-        let named = [columns.deleted_on, columns.source_key, columns.change_key];
-        let is_tagged = |column: &&ColumnDef| {
-            column.fid.class() == ColumnClass::Tagged
-                && column.coltyp != ColumnType::Nil
-                && !column.derived
-        };
         let is_variable = columns.search_key.fid.class() == ColumnClass::Variable
             && columns.search_key.coltyp != ColumnType::Nil;
-        if !named.iter().all(is_tagged) || !is_variable {
-            return None;
-        }
-        let fids = named.map(|column| column.fid);
-        let mut tagged = fids;
-        tagged.sort_unstable();
-        let order = fids.map(|fid| tagged.iter().position(|other| *other == fid).unwrap_or(0));
         Some(Self {
-            ids: three([columns.folder, columns.message, columns.instance], 8)?,
-            flags: three([columns.associated, columns.read, columns.partial], 1)?,
-            numbers: three([columns.created, columns.modified, columns.size], 8)?,
-            search_key: columns.search_key.fid,
-            tagged,
-            order,
+            ids: three([columns.folder, columns.message, columns.instance])?,
+            flags: three([columns.associated, columns.read, columns.partial])?,
+            numbers: three([columns.created, columns.modified, columns.size])?,
+            search_key: Some(columns.search_key.fid).filter(|_| is_variable)?,
+            tagged: TaggedPlaces::of([columns.deleted_on, columns.source_key, columns.change_key])?,
         })
     }
 
     /// The item of a record where everything is as simple as it mostly is.
     #[inline]
     fn read(&self, record: &RecordView<'_>) -> Option<Brief> {
-        let id = |at: usize| -> Option<[u8; 8]> {
-            let (fid, offset) = self.ids[at];
-            record.fixed_array(fid, offset)?.copied()
+        let [folder, message, instance] = self.ids;
+        let fixed = record.fixed_columns()?;
+        let flag =
+            |place: FixedPlace<1>| Some(place.read(&fixed)?.is_some_and(|byte| *byte != [0]));
+        let number = |place: FixedPlace<8>| {
+            Some(place.read(&fixed)?.map_or(0, |bytes| i64::from_le_bytes(*bytes)))
         };
-        let flag = |at: usize| -> Option<bool> {
-            let (fid, offset) = self.flags[at];
-            Some(record.fixed_array::<1>(fid, offset)?.is_some_and(|byte| *byte != [0]))
-        };
-        let number = |at: usize| -> Option<i64> {
-            let (fid, offset) = self.numbers[at];
-            Some(record.fixed_array(fid, offset)?.map_or(0, |bytes| i64::from_le_bytes(*bytes)))
-        };
-        let tagged = record.tagged_plain(&self.tagged)?;
-        let [deleted_on, source_key, change_key] = self.order.map(|at| tagged[at]);
+        let [deleted_on, source_key, change_key] = self.tagged.read(record)?;
         let search_key = record.variable_plain(self.search_key)?;
         Some(Brief {
             id: ItemId {
-                folder: FolderId::from_store(&id(0)?).ok()?,
-                message: MessageId::from_store(&id(1)?).ok()?,
+                folder: FolderId::from_store(folder.read(&fixed)??).ok()?,
+                message: MessageId::from_store(message.read(&fixed)??).ok()?,
             },
-            instance: InstanceId::from_store(&id(2)?).ok()?,
-            associated: flag(0)?,
-            read: flag(1)?,
+            instance: InstanceId::from_store(instance.read(&fixed)??).ok()?,
+            associated: flag(self.flags[0])?,
+            read: flag(self.flags[1])?,
             deleted: deleted_on.is_some(),
-            partial: flag(2)?,
-            created: number(0)?,
-            modified: number(1)?,
-            bytes: number(2)?,
+            partial: flag(self.flags[2])?,
+            created: number(self.numbers[0])?,
+            modified: number(self.numbers[1])?,
+            bytes: number(self.numbers[2])?,
             search_key: search_key.map(|key| key.try_into().map(SearchKey)).transpose().ok()?,
             source_key: source_key.map(<[u8; 22]>::try_from).transpose().ok()?,
             change_key: change_key.map_or([0; 16], fold),
         })
     }
+}
+
+/// The places of three columns of one width.
+fn three<const N: usize>(columns: [&ColumnDef; 3]) -> Option<[FixedPlace<N>; 3]> {
+    let [a, b, c] = columns.map(FixedPlace::of);
+    Some([a?, b?, c?])
 }
 
 impl Columns<'_> {

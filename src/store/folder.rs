@@ -1,6 +1,6 @@
 //! A folder as its row has it, and the tree that the folders of a mailbox make.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Ordering;
 
 use crate::ese::error::EseResult;
 use crate::ese::txn::Pages;
@@ -115,74 +115,137 @@ impl Folder {
     }
 }
 
+/// What a tree needs to know of a folder.
+pub trait InTree {
+    /// Its id.
+    fn id(&self) -> FolderId;
+    /// The folder that holds it; none for a root.
+    fn parent(&self) -> Option<FolderId>;
+    /// Name to show.
+    fn name(&self) -> &str;
+}
+
+impl InTree for Folder {
+    fn id(&self) -> FolderId {
+        self.id
+    }
+
+    fn parent(&self) -> Option<FolderId> {
+        self.parent
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// The folders of one mailbox as a tree. Always ends: cycles and folders without a way to the root are orphans.
-#[derive(Debug, Clone, Default)]
-pub struct FolderTree {
-    folders: Vec<Folder>,
+///
+/// Everything is looked up in sorted lists: no store can name its folders so that a look-up becomes slow.
+#[derive(Debug, Clone)]
+pub struct FolderTree<F = Folder> {
+    folders: Vec<F>,
     /// Places in `folders`, parents before children, with the depth of each.
     order: Vec<(usize, usize)>,
     orphans: Vec<usize>,
-    by_id: HashMap<FolderId, usize>,
+    /// Depths by place; none for orphans.
+    depths: Vec<Option<usize>>,
+    /// Places by id.
+    by_id: Vec<(FolderId, usize)>,
+    /// All but the root, by parent, folded name and id.
+    children: Vec<FolderChild>,
 }
 
-impl FolderTree {
+/// A folder as the one that holds it knows it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FolderChild {
+    parent: FolderId,
+    /// Its name, folded.
+    name: String,
+    /// Its id.
+    pub id: FolderId,
+    place: usize,
+}
+
+impl<F: InTree> FolderTree<F> {
     /// The tree of these folders below `root`; siblings in the order of their folded names.
-    pub fn new(root: FolderId, folders: Vec<Folder>) -> Self {
-        let mut children: HashMap<FolderId, Vec<usize>> = HashMap::new();
-        let mut by_id = HashMap::new();
-        for (place, folder) in folders.iter().enumerate() {
-            by_id.insert(folder.id, place);
-            if let Some(parent) = folder.parent.filter(|_| folder.id != root) {
-                children.entry(parent).or_default().push(place);
-            }
-        }
-        for siblings in children.values_mut() {
-            let key = |place: &usize| {
-                let folder = folders.get(*place);
-                folder.map(|folder| (fold_name(&folder.name), folder.id))
-            };
-            siblings.sort_by_cached_key(key);
-            siblings.reverse();
-        }
-        let mut tree = Self { folders, order: Vec::new(), orphans: Vec::new(), by_id };
-        let mut stack: Vec<(usize, usize)> =
-            tree.by_id.get(&root).map(|place| (*place, 0)).into_iter().collect();
-        let mut seen = HashSet::new();
-        while let Some((place, depth)) = stack.pop() {
-            let Some(folder) = tree.folders.get(place) else { continue };
-            if depth > DEPTH_MAX || !seen.insert(place) {
-                continue;
-            }
-            tree.order.push((place, depth));
-            let below = children.get(&folder.id).into_iter().flatten();
-            stack.extend(below.map(|place| (*place, depth + 1)));
-        }
-        tree.orphans = (0..tree.folders.len()).filter(|place| !seen.contains(place)).collect();
+    pub fn new(root: FolderId, folders: Vec<F>) -> Self {
+        let mut by_id: Vec<_> =
+            folders.iter().enumerate().map(|(place, folder)| (folder.id(), place)).collect();
+        by_id.sort_unstable();
+        let child_of = |(place, folder): (usize, &F)| {
+            let parent = folder.parent().filter(|_| folder.id() != root)?;
+            Some(FolderChild { parent, name: fold_name(folder.name()), id: folder.id(), place })
+        };
+        let mut children: Vec<_> = folders.iter().enumerate().filter_map(child_of).collect();
+        children.sort_unstable();
+        let depths = vec![None; folders.len()];
+        let (order, orphans) = (Vec::with_capacity(folders.len()), Vec::new());
+        let mut tree = Self { folders, order, orphans, depths, by_id, children };
+        tree.put_in_order(root);
         tree
     }
 
+    fn put_in_order(&mut self, root: FolderId) {
+        let mut stack: Vec<_> = self.place_of(root).map(|place| (place, 0)).into_iter().collect();
+        while let Some((place, depth)) = stack.pop() {
+            let (Some(folder), Some(slot)) = (self.folders.get(place), self.depths.get_mut(place))
+            else {
+                continue;
+            };
+            if depth > DEPTH_MAX || slot.is_some() {
+                continue;
+            }
+            *slot = Some(depth);
+            self.order.push((place, depth));
+            let id = folder.id();
+            let below = run_of(&self.children, |child| child.parent.cmp(&id)).iter().rev();
+            stack.extend(below.map(|child| (child.place, depth + 1)));
+        }
+        let orphans = self.depths.iter().enumerate().filter(|(_, depth)| depth.is_none());
+        self.orphans = orphans.map(|(place, _)| place).collect();
+    }
+
+    /// The place of a folder; of several with one id, the last one's.
+    fn place_of(&self, id: FolderId) -> Option<usize> {
+        run_of(&self.by_id, |(other, _)| other.cmp(&id)).last().map(|(_, place)| *place)
+    }
+
+    /// The folders of this name in `parent`, orphans too, the lowest id first; names compare as [`fold_name`] says.
+    pub fn children(&self, parent: FolderId, name: &str) -> &[FolderChild] {
+        let name = fold_name(name);
+        run_of(&self.children, |child| {
+            child.parent.cmp(&parent).then_with(|| child.name.as_str().cmp(&name))
+        })
+    }
+
+    /// Levels below the root; none for an orphan.
+    pub fn depth(&self, id: FolderId) -> Option<usize> {
+        self.depths.get(self.place_of(id)?).copied().flatten()
+    }
+
     /// The folders with their depth, the root first with depth 0, each before those in it.
-    pub fn iter(&self) -> impl Iterator<Item = (&Folder, usize)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&F, usize)> {
         self.order
             .iter()
             .filter_map(|(place, depth)| self.folders.get(*place).map(|folder| (folder, *depth)))
     }
 
     /// Folders that have no way to the root, or lie too deep.
-    pub fn orphans(&self) -> impl Iterator<Item = &Folder> {
+    pub fn orphans(&self) -> impl Iterator<Item = &F> {
         self.orphans.iter().filter_map(|place| self.folders.get(*place))
     }
 
     /// The folder with this id.
-    pub fn get(&self, id: FolderId) -> Option<&Folder> {
-        self.by_id.get(&id).and_then(|place| self.folders.get(*place))
+    pub fn get(&self, id: FolderId) -> Option<&F> {
+        self.folders.get(self.place_of(id)?)
     }
 
     /// The folder of that name in `parent`; names compare as [`fold_name`] says.
-    pub fn child(&self, parent: FolderId, name: &str) -> Option<&Folder> {
+    pub fn child(&self, parent: FolderId, name: &str) -> Option<&F> {
         let name = fold_name(name);
         let mut folders = self.iter().map(|(folder, _)| folder);
-        folders.find(|folder| folder.parent == Some(parent) && fold_name(&folder.name) == name)
+        folders.find(|folder| folder.parent() == Some(parent) && fold_name(folder.name()) == name)
     }
 
     /// The names from below `top` down to the folder, joined by slashes; empty for `top` itself, and where `top` is not above.
@@ -193,8 +256,8 @@ impl FolderTree {
         for _ in 0..=DEPTH_MAX {
             match at.filter(|id| *id != top).and_then(|id| self.get(id)) {
                 Some(folder) => {
-                    names.push(folder.name.replace('\\', "\\\\").replace('/', "\\/"));
-                    at = folder.parent;
+                    names.push(folder.name().replace('\\', "\\\\").replace('/', "\\/"));
+                    at = folder.parent();
                 }
                 None => break,
             }
@@ -205,6 +268,13 @@ impl FolderTree {
         names.reverse();
         names.join("/")
     }
+}
+
+/// The part of a sorted list that `order` calls equal.
+fn run_of<T>(sorted: &[T], order: impl Fn(&T) -> Ordering) -> &[T] {
+    let start = sorted.partition_point(|one| order(one).is_lt());
+    let rest = sorted.get(start..).unwrap_or_default();
+    rest.get(..rest.partition_point(|one| order(one).is_eq())).unwrap_or_default()
 }
 
 /// The names of a path as [`FolderTree::path`] writes it.

@@ -3,6 +3,16 @@
 //! A role does not depend on names: the 13 logon folders are known by their place in the mailbox row, the others by entry
 //! ids on the Inbox and the root. Source: exchange-store 4; recover-semantics F5.
 
+use crate::ese::error::EseResult;
+use crate::ese::txn::Pages;
+use crate::mapi::{FolderEntryId, FolderId};
+use crate::stm::Fields;
+
+use super::mailbox::Mailbox;
+use super::scan;
+use super::schema::columns as col;
+use super::view::View;
+
 /// What a well-known folder is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -191,6 +201,61 @@ impl Role {
             Self::Conflicts | Self::LocalFailures | Self::ServerFailures => Some(Self::SyncIssues),
             _ => Some(Self::IpmSubtree),
         }
+    }
+}
+
+impl<P: Pages + ?Sized> View<'_, P> {
+    /// The well-known folders of a mailbox: those of its row, then those that its Inbox, or its root, names by entry ids.
+    /// Each is a folder of this mailbox.
+    ///
+    /// # Errors
+    /// [`EseError::Corrupt`], [`EseError::Io`].
+    pub fn roles(&self, mailbox: &Mailbox) -> EseResult<Vec<(Role, FolderId)>> {
+        self.roles_among(mailbox, &mut |id| {
+            Ok(self.folder(id)?.is_some_and(|folder| folder.root == mailbox.root))
+        })
+    }
+
+    /// The same for a caller who knows the folders of the mailbox: those that `is_own` says yes to.
+    ///
+    /// # Errors
+    /// As [`Self::roles`]; what `is_own` reports.
+    pub fn roles_among(
+        &self,
+        mailbox: &Mailbox,
+        is_own: &mut dyn FnMut(FolderId) -> EseResult<bool>,
+    ) -> EseResult<Vec<(Role, FolderId)>> {
+        let mut roles: Vec<(Role, FolderId)> =
+            LOGON_ROLES.into_iter().zip(mailbox.logon_folders.iter().copied()).collect();
+        let replicas = self.replicas()?;
+        for holder in [mailbox.logon_folder(Role::Inbox), Some(mailbox.root)].into_iter().flatten()
+        {
+            for (role, entry_id) in self.entry_ids(holder)? {
+                let Ok(id) = FolderEntryId::from_bytes(&entry_id) else { continue };
+                let replica = replicas.iter().find(|(_, guid)| *guid == id.folder.replica);
+                let Some((replica, _)) = replica else { continue };
+                let folder = FolderId::new(*replica, id.folder.counter);
+                let is_new = roles.iter().all(|(known, _)| *known != role);
+                if is_new && is_own(folder)? {
+                    roles.push((role, folder));
+                }
+            }
+        }
+        Ok(roles)
+    }
+
+    fn entry_ids(&self, holder: FolderId) -> EseResult<Vec<(Role, Vec<u8>)>> {
+        let key = self.tables.folders.key(&[Some(&holder.to_store())])?;
+        let read = |fields: &Fields<'_, '_, P>| {
+            let mut found = Vec::new();
+            for (role, column) in ENTRY_ID_ROLES {
+                found.push((role, fields.bytes_or_empty(column)?));
+            }
+            let listed = fields.all(col::SPECIAL_FOLDERS)?;
+            found.extend(LISTED_ROLES.into_iter().zip(listed));
+            Ok(found)
+        };
+        Ok(scan::row(self.pages, &self.tables.folders, &key, read)?.unwrap_or_default())
     }
 }
 

@@ -17,10 +17,9 @@ use super::content::{Attachment, Content, ContentLinks};
 use super::folder::{Folder, FolderTree, split_path};
 use super::item::{Item, ItemId};
 use super::mailbox::{Mailbox, dn_key};
-use super::roles::{ENTRY_ID_ROLES, LISTED_ROLES, LOGON_ROLES, Role};
+use super::roles::Role;
 use super::scan::{self, IndexScan};
 use super::schema::{Tables, columns as col};
-use crate::mapi::FolderEntryId;
 
 /// Identity and counters of a store (`Global`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -280,48 +279,6 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
             }
         }
         Ok(())
-    }
-
-    /// The well-known folders of a mailbox: those of its row, then those that its Inbox, or its root, names by entry ids.
-    /// Each is a folder of this mailbox.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
-    pub fn roles(&self, mailbox: &Mailbox) -> EseResult<Vec<(Role, FolderId)>> {
-        let mut roles: Vec<(Role, FolderId)> =
-            LOGON_ROLES.into_iter().zip(mailbox.logon_folders.iter().copied()).collect();
-        let replicas = self.replicas()?;
-        for holder in [mailbox.logon_folder(Role::Inbox), Some(mailbox.root)].into_iter().flatten()
-        {
-            for (role, entry_id) in self.entry_ids(holder)? {
-                let Ok(id) = FolderEntryId::from_bytes(&entry_id) else { continue };
-                let replica = replicas.iter().find(|(_, guid)| *guid == id.folder.replica);
-                let Some((replica, _)) = replica else { continue };
-                let folder = FolderId::new(*replica, id.folder.counter);
-                let is_new = roles.iter().all(|(known, _)| *known != role);
-                let is_own = || -> EseResult<bool> {
-                    Ok(self.folder(folder)?.is_some_and(|folder| folder.root == mailbox.root))
-                };
-                if is_new && is_own()? {
-                    roles.push((role, folder));
-                }
-            }
-        }
-        Ok(roles)
-    }
-
-    fn entry_ids(&self, holder: FolderId) -> EseResult<Vec<(Role, Vec<u8>)>> {
-        let key = self.tables.folders.key(&[Some(&holder.to_store())])?;
-        let read = |fields: &Fields<'_, '_, P>| {
-            let mut found = Vec::new();
-            for (role, column) in ENTRY_ID_ROLES {
-                found.push((role, fields.bytes_or_empty(column)?));
-            }
-            let listed = fields.all(col::SPECIAL_FOLDERS)?;
-            found.extend(LISTED_ROLES.into_iter().zip(listed));
-            Ok(found)
-        };
-        Ok(scan::row(self.pages, &self.tables.folders, &key, read)?.unwrap_or_default())
     }
 
     /// The folder at a path of names below the IPM subtree, or of a well-known role (`#inbox#`, `#inbox#/Sub`); the empty path is

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use dialtone::mapi::{FileTime, FolderId, GlobCnt, Pcl, ReplId};
+use dialtone::mapi::{FileTime, FolderId, GlobCnt, ReplId};
 use dialtone::recover::folders::match_folders;
 use dialtone::recover::hierarchy::Hierarchy;
 use dialtone::recover::{ConflictRule, DumpsterRule, FolderTarget, Mode, MovedRule, Options};
-use dialtone::store::{Folder, FolderCounts, FolderKind, FolderTree, ItemId, Role};
+use dialtone::store::{FolderBrief, FolderKind, FolderTree, ItemId, Role};
 
 use crate::recover_support::{SOURCE, TARGET, Two, options};
 use crate::store_support::{NOW, mapi};
@@ -138,25 +138,15 @@ fn a_few_items_are_looked_up_in_a_large_mailbox() {
 /// A mailbox of a root, a subtree and these folders in it, the first id first.
 fn wide(names: &[String]) -> Hierarchy {
     let id = |number: usize| FolderId::new(ReplId(1), GlobCnt::new(number as u64 + 1).unwrap());
-    let folder = |number: usize, parent: Option<usize>, name: &str| Folder {
+    let folder = |number: usize, parent: Option<usize>, name: &str| FolderBrief {
         id: id(number),
         parent: parent.map(id),
-        root: id(0),
         kind: FolderKind::Generic,
         name: name.to_owned(),
         comment: String::new(),
         class: String::new(),
-        counts: FolderCounts::default(),
-        subfolders: 0,
         created: None,
-        modified: None,
-        commit_time_max: None,
-        next_article: 1,
-        deleted_total: 0,
-        change: None,
-        change_key: None,
-        pcl: Pcl::default(),
-        source_key: None,
+        items: 0,
     };
     let below = names.iter().enumerate().map(|(at, name)| folder(at + 2, Some(1), name));
     let folders = [folder(0, None, "Root"), folder(1, Some(0), "Top")].into_iter().chain(below);

@@ -44,6 +44,15 @@ pub enum Message {
         /// When it was begun.
         started: Instant,
     },
+    /// A mailbox was planned, and nothing is to be written into it: it is done.
+    Settled {
+        /// Which mailbox.
+        number: usize,
+        /// Its report.
+        report: Box<MailboxReport>,
+        /// When it was begun.
+        started: Instant,
+    },
     /// A piece is ready.
     Built(Box<Piece>),
     /// A mailbox was read back.
@@ -183,21 +192,36 @@ impl<'c> Committer<'c> {
                     self.waiting.push(*piece);
                 }
             }
-            Message::Verified { number, mut report } => {
+            Message::Settled { number, report, started } => {
+                watch(Progress::Items { items: report.counters.scanned, bytes: 0 });
+                self.finish(number, *report, Some(started), watch)?;
+            }
+            Message::Verified { number, report } => {
                 let started = self.started.remove(&number);
-                report.seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
-                // Durable with the next commit; until then a job of the same id does the mailbox again.
-                let mut target = self.shared.target();
-                let row = job_row(self.job, target.now(), &report);
-                target.put_job(&row)?;
-                drop(target);
-                watch(Progress::Mailbox(&report));
-                self.done.insert(number, *report);
+                self.finish(number, *report, started, watch)?;
             }
             Message::Idle => {}
             Message::Failed(error) => return Err(error),
             Message::Died => return Err(ended()),
         }
+        Ok(())
+    }
+
+    /// A mailbox is done. Durable with the next commit; until then a job of the same id does the mailbox again.
+    fn finish(
+        &mut self,
+        number: usize,
+        mut report: MailboxReport,
+        started: Option<Instant>,
+        watch: Watch<'_>,
+    ) -> EseResult<()> {
+        report.seconds = started.map_or(0.0, |started| started.elapsed().as_secs_f64());
+        let mut target = self.shared.target();
+        let row = job_row(self.job, target.now(), &report);
+        target.put_job(&row)?;
+        drop(target);
+        watch(Progress::Mailbox(&report));
+        self.done.insert(number, report);
         Ok(())
     }
 

@@ -38,11 +38,18 @@ use super::plan::{MailboxMatch, MailboxPair};
 use super::report::JobReport;
 use super::stages::Stage;
 use crate::ese::error::EseResult;
-use crate::store::StoreWriter;
+use crate::store::{Store, StoreWriter};
 use clock::Clock;
 use committer::{Committer, Message};
 use shared::Shared;
 use worker::Worker;
+
+/// A job of which everything is committed; the target is still open.
+pub struct Done {
+    report: JobReport,
+    shared: Shared,
+    workers: usize,
+}
 
 /// Runs a job, which `began` when its stores were opened.
 ///
@@ -53,7 +60,7 @@ pub fn run(
     mut writer: StoreWriter,
     watch: Watch<'_>,
     began: Instant,
-) -> EseResult<JobReport> {
+) -> EseResult<Done> {
     let clock = Arc::new(Clock::since(began));
     let pairs = make_mailboxes(job, &mut writer)?;
     let maps = writer.parcel_maps(&job.source.view())?;
@@ -61,8 +68,9 @@ pub fn run(
     let shared = Shared::new(job, writer, maps, replicas, pairs.len(), clock.clone())?;
     let (to_committer, from_workers) = crossbeam_channel::unbounded();
     let tasks = worker::Tasks::new(&pairs);
+    let workers = job.run.workers.max(1);
     let report = std::thread::scope(|scope| {
-        for _ in 0..job.run.workers.max(1) {
+        for _ in 0..workers {
             let (to_committer, tasks, shared) = (to_committer.clone(), tasks.clone(), &shared);
             scope.spawn(move || {
                 let worker = Worker::new(job, shared, tasks, to_committer.clone());
@@ -82,12 +90,30 @@ pub fn run(
         shared.room.close();
         result
     })?;
-    let columns_left = shared.maps.left().map(str::to_owned).collect();
-    let room_bytes = shared.room.limit_bytes();
-    clock.turn(Stage::Close);
-    let log_bytes = shared.into_writer()?.close_counted()?;
-    let stages = clock.report(job.run.workers.max(1), room_bytes);
-    Ok(JobReport { columns_left, log_bytes, stages: Some(stages), ..report })
+    Ok(Done { report, shared, workers })
+}
+
+impl Done {
+    /// Closes the target. Nobody reads any more: other threads let go of the source and of the target's last commit meanwhile,
+    /// because unmapping gigabytes takes as long as the syncs of a close.
+    ///
+    /// # Errors
+    /// As the plain way.
+    pub fn close(self, source: Store) -> EseResult<JobReport> {
+        let Self { report, shared, workers } = self;
+        let clock = shared.clock.clone();
+        clock.turn(Stage::Close);
+        let columns_left = shared.maps.left().map(str::to_owned).collect();
+        let room_bytes = shared.room.limit_bytes();
+        let (writer, committed) = shared.into_writer()?;
+        let log_bytes = std::thread::scope(|scope| {
+            scope.spawn(move || drop(source));
+            scope.spawn(move || drop(committed));
+            writer.close_counted()
+        })?;
+        let stages = clock.report(workers, room_bytes);
+        Ok(JobReport { columns_left, log_bytes, stages: Some(stages), ..report })
+    }
 }
 
 /// Mailboxes that the target lacks are made first, in a commit of their own, so that workers find their folders.

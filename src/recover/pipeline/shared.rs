@@ -219,8 +219,8 @@ impl Shared {
         self.is_ending.load(Ordering::Relaxed)
     }
 
-    /// The writer, when all threads are done.
-    pub fn into_writer(self) -> EseResult<StoreWriter> {
+    /// The writer, when all threads are done, and the last commit as they read it.
+    pub fn into_writer(self) -> EseResult<(StoreWriter, Arc<CommittedStore>)> {
         let mut target = self.target.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut pool = self.pool.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (fdp, extent) in pool.empty() {
@@ -228,7 +228,8 @@ impl Shared {
         }
         let mut stock = self.stock.into_inner().unwrap_or_else(PoisonError::into_inner);
         target.take_back_stock(&mut stock)?;
-        Ok(target)
+        let committed = self.committed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok((target, committed))
     }
 }
 

@@ -225,11 +225,13 @@ impl<'w> Worker<'w> {
                 return Ok(Message::Planned { number, report, pieces: 0, items: 0, started });
             }
         };
-        let report = Box::new(MailboxReport::of_plan(&plan));
-        let makes_folders = plan.side.folders_created > 0;
-        let (places, articles) = if plan.writes.is_empty() && !makes_folders {
-            Default::default()
-        } else {
+        let mut report = Box::new(MailboxReport::of_plan(&plan));
+        if plan.writes.is_empty() && plan.side.folders_created == 0 {
+            report.bytes_after = pair.target.as_ref().map(|target| target.bytes);
+            report.complete();
+            return Ok(Message::Settled { number, report, started });
+        }
+        let (places, articles) = {
             let mut target = self.shared.target();
             let places = make_folders(&mut target, &plan.folders)?;
             let articles = target.reserve_articles(inserts_of(&plan, &places))?;

@@ -146,7 +146,7 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
         });
         let folders = self.theirs.iter().flat_map(|theirs| theirs.all());
         let folders = folders.filter(|folder| folder.kind != FolderKind::Search);
-        let items = folders.map(|folder| folder.counts.normal.items);
+        let items = folders.map(|folder| folder.items);
         let all = items.fold(0_i64, i64::saturating_add);
         let all = u64::try_from(all).unwrap_or(0);
         self.side.target_only = all.saturating_sub(paired.count() as u64);

@@ -29,7 +29,7 @@ use super::plan::{
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
 use crate::mapi::FolderId;
-use crate::store::{Brief, FolderKind, Role, View};
+use crate::store::{Brief, FolderKind, ItemId, Role, View};
 
 pub use ids::KnownReplicas;
 
@@ -90,10 +90,15 @@ struct Planner<'p, P: Pages + ?Sized, Q: Pages + ?Sized> {
     ours: Hierarchy,
     theirs: Option<Hierarchy>,
     folders: Vec<FolderPlan>,
+    /// Hidden items of the target, where all of its rows were read.
+    hidden_there: Option<HiddenThere>,
     writes: Vec<PlannedWrite>,
     side: SideCounters,
     bad: Vec<BadItem>,
 }
+
+/// The hidden items of each folder of the target, soft-deleted ones left out.
+type HiddenThere = HashMap<FolderId, Vec<ItemId>>;
 
 /// An item of the source that ordinary pairing does not see, with the place of its folder in the plan.
 type Hidden = (u32, Brief);
@@ -120,6 +125,7 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
             ours,
             theirs,
             folders,
+            hidden_there: None,
             writes: Vec::new(),
             side: SideCounters::default(),
             bad: Vec::new(),
@@ -242,6 +248,7 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
         }
     }
 
+    /// The target's items; what is hidden among them is kept for later, so that nothing is read twice.
     fn gather_target(
         &mut self,
         ours: &Gathered,
@@ -264,9 +271,15 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
         gatherer.expect(mailbox.items.saturating_add(mailbox.deleted_items));
         let mut order: Vec<_> = numbers.iter().map(|(id, number)| (*number, *id)).collect();
         order.sort_unstable();
+        let mut hidden = HiddenThere::new();
         for (number, id) in order {
-            gatherer.add_folder(id, number, "", &mut |_| {})?;
+            gatherer.add_folder(id, number, "", &mut |brief| {
+                if !brief.deleted {
+                    hidden.entry(id).or_default().push(brief.id);
+                }
+            })?;
         }
+        self.hidden_there = Some(hidden);
         gatherer.finish()
     }
 

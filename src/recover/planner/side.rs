@@ -6,12 +6,13 @@ use std::collections::{HashMap, HashSet};
 use super::{Hidden, Planner, readable, write_of};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
+use crate::mapi::FolderId;
 use crate::recover::decide::Mode;
 use crate::recover::gather::Gathered;
 use crate::recover::item::{Item, ItemFlag};
 use crate::recover::options::{DumpsterRule, HiddenRule};
 use crate::recover::plan::{FolderMatch, FolderTarget, LeftOut, NewParent, WriteKind};
-use crate::store::{Item as Row, View};
+use crate::store::{ItemId, View};
 
 /// What makes two hidden items one: class, whatever its case, and subject.
 type HiddenKey = (String, String);
@@ -61,8 +62,8 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
                 && !brief.deleted
                 && self.is_recovered(*place)
                 && self.has_place(*place);
-            let item = if is_open { readable(self.source.item(brief.id))? } else { None };
-            let Some(item) = item else {
+            let key = if is_open { hidden_key(self.source, brief.id)? } else { None };
+            let Some(key) = key else {
                 self.side.hidden_left += 1;
                 continue;
             };
@@ -70,21 +71,26 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(self.hidden_in_target(*place)?),
             };
-            if known.insert(hidden_key(item)) {
+            if known.contains(&key) {
+                self.side.hidden_unchanged += 1;
+            } else if readable(self.source.item(brief.id))?.is_none() {
+                self.side.hidden_left += 1;
+            } else {
+                known.insert(key);
                 self.side.hidden_inserted += 1;
                 let kind = WriteKind::Insert { keep_id: true };
                 self.writes.push(write_of(brief, *place, kind, brief.read));
-            } else {
-                self.side.hidden_unchanged += 1;
             }
         }
         Ok(())
     }
 
     fn hidden_in_target(&self, place: u32) -> EseResult<HashSet<HiddenKey>> {
-        match self.folders.get(place as usize).map(|folder| &folder.target) {
-            Some(FolderTarget::Existing(id)) => hidden_of(self.target, *id),
-            _ => Ok(HashSet::new()),
+        let target = self.folders.get(place as usize).map(|folder| &folder.target);
+        let Some(FolderTarget::Existing(folder)) = target else { return Ok(HashSet::new()) };
+        match &self.hidden_there {
+            Some(known) => keys_of(self.target, known.get(folder).map_or(&[], Vec::as_slice)),
+            None => keys_of(self.target, &hidden_of(self.target, *folder)?),
         }
     }
 
@@ -123,25 +129,33 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
     }
 }
 
-fn hidden_key(item: Row) -> HiddenKey {
-    (item.headers.class.to_lowercase(), item.headers.subject)
+/// The key of a hidden item; none when it cannot be read.
+fn hidden_key<P: Pages + ?Sized>(view: &View<'_, P>, item: ItemId) -> EseResult<Option<HiddenKey>> {
+    let found = readable(view.class_and_subject(item))?;
+    Ok(found.map(|(class, subject)| (class.to_lowercase(), subject)))
 }
 
-fn hidden_of<Q: Pages + ?Sized>(
-    target: &View<'_, Q>,
-    folder: crate::mapi::FolderId,
-) -> EseResult<HashSet<HiddenKey>> {
+/// The hidden items of a folder, soft-deleted ones left out.
+fn hidden_of<Q: Pages + ?Sized>(target: &View<'_, Q>, folder: FolderId) -> EseResult<Vec<ItemId>> {
     let mut ids = Vec::new();
     target.each_brief(folder, &mut |brief| match brief {
         Err(error @ EseError::Io(_)) => Err(error),
         brief => {
-            ids.extend(brief.ok().filter(|brief| brief.associated && !brief.deleted));
+            let hidden = brief.ok().filter(|brief| brief.associated && !brief.deleted);
+            ids.extend(hidden.map(|brief| brief.id));
             Ok(())
         }
     })?;
+    Ok(ids)
+}
+
+fn keys_of<Q: Pages + ?Sized>(
+    target: &View<'_, Q>,
+    items: &[ItemId],
+) -> EseResult<HashSet<HiddenKey>> {
     let mut known = HashSet::new();
-    for brief in ids {
-        known.extend(readable(target.item(brief.id))?.map(hidden_key));
+    for item in items {
+        known.extend(hidden_key(target, *item)?);
     }
     Ok(known)
 }

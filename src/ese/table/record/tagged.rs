@@ -173,20 +173,21 @@ impl<'a> TaggedArea<'a> {
     /// The plain values of these columns, which must be sorted and of the table itself; `None` when a field is anything else than
     /// absent, NULL or plain, or the area is not in the sorted form.
     pub(super) fn plain<const N: usize>(self, fids: &[Fid; N]) -> Option<[Option<&'a [u8]>; N]> {
-        let mut found = [None; N];
         if self.style == TaggedStyle::Linear {
             return None;
         }
-        let (count, mut index) = (self.count().ok()?, 0);
+        let mut found = [None; N];
+        let (entries, mut index) = (self.entries()?, 0);
         for (fid, slot) in fids.iter().zip(&mut found) {
-            while index < count {
-                let (here, ib) = self.entry(index);
+            while let Some([fid_low, fid_high, ib_low, ib_high]) = entries.get(index) {
+                let here = Fid(u16::from_le_bytes([*fid_low, *fid_high]));
+                let ib = u16::from_le_bytes([*ib_low, *ib_high]);
                 if ib & DERIVED != 0 {
                     return None;
                 }
                 if here >= *fid {
                     if here == *fid {
-                        *slot = self.plain_field(index, ib, count)?;
+                        *slot = self.plain_field(index, ib, entries)?;
                     }
                     break;
                 }
@@ -196,21 +197,45 @@ impl<'a> TaggedArea<'a> {
         Some(found)
     }
 
+    /// The array of the sorted form; `None` when it is not whole.
+    #[inline]
+    fn entries(self) -> Option<&'a [[u8; ENTRY_BYTES]]> {
+        let Some([_, _, low, high]) = self.bytes.first_chunk() else {
+            return self.bytes.is_empty().then_some(&[]);
+        };
+        let array_bytes = usize::from(u16::from_le_bytes([*low, *high]) & self.offset_mask());
+        let (entries, rest) = self.bytes.get(..array_bytes)?.as_chunks();
+        (rest.is_empty() && !entries.is_empty()).then_some(entries)
+    }
+
     /// The value of an entry with this `ib`, if it is plain: that of a bare field, or of one whose header says nothing else.
     #[inline]
-    fn plain_field(self, index: usize, ib: u16, count: usize) -> Option<Option<&'a [u8]>> {
+    fn plain_field(
+        self,
+        index: usize,
+        ib: u16,
+        entries: &[[u8; ENTRY_BYTES]],
+    ) -> Option<Option<&'a [u8]>> {
+        let start = usize::from(ib & self.offset_mask());
+        let end = match entries.get(index + 1) {
+            Some([_, _, low, high]) => {
+                usize::from(u16::from_le_bytes([*low, *high]) & self.offset_mask())
+            }
+            None => self.bytes.len(),
+        };
+        let data = self.bytes.get(start..end).filter(|_| start >= entries.len() * ENTRY_BYTES)?;
         if self.style == TaggedStyle::Small && ib & (SMALL_HEADER | SMALL_NULL) == 0 {
-            let start = usize::from(ib & SMALL_OFFSET);
-            let end = match index + 1 < count {
-                true => usize::from(self.entry(index + 1).1 & SMALL_OFFSET),
-                false => self.bytes.len(),
-            };
-            return self.bytes.get(start..end).filter(|_| start >= count * ENTRY_BYTES).map(Some);
+            return Some(Some(data));
         }
-        match self.field(index, count).ok()?.values().ok()? {
-            FieldValues::One(Stored::Plain(value)) => Some(Some(value)),
-            FieldValues::Null => Some(None),
-            _ => None,
+        match data {
+            [header::LONG_VALUE, value @ ..] if ib & SMALL_NULL == 0 || !self.is_small() => {
+                Some(Some(value))
+            }
+            _ => match self.field(index, entries.len()).ok()?.values().ok()? {
+                FieldValues::One(Stored::Plain(value)) => Some(Some(value)),
+                FieldValues::Null => Some(None),
+                _ => None,
+            },
         }
     }
 

@@ -235,6 +235,19 @@ impl<'a> RecordView<'a> {
         self.fixed.get(offset..end).filter(|_| is_inside).map(Some)
     }
 
+    /// The fixed columns in one piece, for walks over many records that are alike; `None` when there are more than it takes.
+    #[inline]
+    pub fn fixed_columns(&self) -> Option<FixedColumns<'a>> {
+        let mut bitmap = [0xff; 8];
+        let (values, stored) = self.fixed.split_at_checked(self.null_bitmap_offset)?;
+        if stored.len() > bitmap.len() {
+            return None;
+        }
+        bitmap.iter_mut().zip(stored).for_each(|(to, from)| *to = *from);
+        let beyond = u64::MAX.checked_shl(u32::from(self.last_fixed)).unwrap_or(0);
+        Some(FixedColumns { values, nulls: u64::from_le_bytes(bitmap) | beyond })
+    }
+
     /// The plain values of some tagged columns, in the order of `fids`, which must be sorted: all of them in one pass, on the terms
     /// of [`Self::fixed_array`].
     #[inline]
@@ -294,5 +307,29 @@ impl<'a> RecordView<'a> {
     /// All tagged columns present, in stored order, also those that no definition names.
     pub fn tagged_fields(&self) -> TaggedFields<'a> {
         self.tagged.fields()
+    }
+}
+
+/// The fixed columns of a record with at most 64 of them.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedColumns<'a> {
+    /// The head and the values.
+    values: &'a [u8],
+    /// A bit for each column, set when it is NULL or beyond the last one.
+    nulls: u64,
+}
+
+impl<'a> FixedColumns<'a> {
+    /// The value of the column with this number, of `N` bytes at this offset in the record, on the terms of
+    /// [`RecordView::fixed_array`].
+    #[inline]
+    pub fn array<const N: usize>(&self, fid: Fid, offset: u16) -> Option<Option<&'a [u8; N]>> {
+        let bit = u32::from(fid.0.checked_sub(1)?);
+        if self.nulls.checked_shr(bit).is_none_or(|rest| rest & 1 != 0) {
+            return Some(None);
+        }
+        let offset = usize::from(offset);
+        let value = self.values.get(offset..)?.first_chunk();
+        value.filter(|_| offset >= HEAD_BYTES).map(Some)
     }
 }
