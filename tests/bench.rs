@@ -240,7 +240,8 @@ fn assert_files(place: &Place, summary: &Summary) {
 fn assert_inside(summary: &Summary) {
     let copy = summary.stage(COPY).unwrap();
     let inside = copy.inside.as_ref().unwrap();
-    for stage in [Stage::Plan, Stage::Sum, Stage::Copy, Stage::Verify, Stage::Link, Stage::Commit] {
+    for stage in [Stage::Plan, Stage::Read, Stage::Copy, Stage::Verify, Stage::Link, Stage::Commit]
+    {
         assert!(inside.stage(stage).unwrap().seconds > 0.0, "{stage:?}");
     }
     for crew in [Crew::Worker, Crew::Committer] {

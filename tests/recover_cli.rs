@@ -172,7 +172,7 @@ fn assert_inside(report: &Json) {
     };
     assert!(shares("worker") <= 1.0 + 1e-6, "{inside}");
     assert!((shares("committer") - 1.0).abs() < 1e-6, "{inside}");
-    for name in ["plan", "sum", "copy", "link", "commit", "verify"] {
+    for name in ["plan", "read", "copy", "link", "commit", "verify"] {
         assert!(stages.iter().any(|stage| stage["stage"] == name), "{name}: {inside}");
     }
     // A plan, the end of planning, a piece, and that the mailbox was verified.

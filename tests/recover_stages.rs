@@ -110,7 +110,7 @@ fn a_copy_is_planned_built_linked_committed_and_verified() {
         let order = [
             Stage::Prepare,
             Stage::Plan,
-            Stage::Sum,
+            Stage::Read,
             Stage::Copy,
             Stage::Link,
             Stage::Commit,
@@ -135,7 +135,7 @@ fn where_there_is_nothing_to_do_nothing_is_built() {
     let again = run(&volume, &merge(), WritePath::Parallel, 2);
     assert_eq!(again.counters.inserted, 0);
     assert_inside(&again, 2);
-    for stage in [Stage::Sum, Stage::Copy, Stage::AwaitRoom, Stage::Link, Stage::Commit] {
+    for stage in [Stage::Read, Stage::Copy, Stage::AwaitRoom, Stage::Link, Stage::Commit] {
         assert_eq!(inside(&again).time(stage), StageTime::default(), "{stage:?}");
     }
     assert_eq!((again.contents.items, again.contents.copied), (0, 0));

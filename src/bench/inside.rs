@@ -121,7 +121,7 @@ pub fn title(stage: Stage) -> &'static str {
     match stage {
         Stage::Prepare => "open, match mailboxes",
         Stage::Plan => "plan",
-        Stage::Sum => "read, sum up",
+        Stage::Read => "read, look through",
         Stage::Copy => "build pages",
         Stage::Verify => "read back",
         Stage::AwaitTask => "without work",

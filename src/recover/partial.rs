@@ -3,7 +3,7 @@
 
 use super::place::Replicas;
 use super::plan::{PlannedWrite, WriteKind};
-use super::verify::Written;
+use super::verify::{ContentProof, Written};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::Pages;
 use crate::mapi::FolderId;
@@ -52,7 +52,8 @@ pub fn insert_partial<P: Pages + ?Sized>(
     writer.insert_copy(source, maps, write.source, &new, true)?;
     // The source has no sum that this one could be compared with.
     let sum = writer.view()?.content_sum(instance)?;
-    Ok(Written::new(new.id, instance, &item, write, &sum).in_part())
+    let proof = ContentProof::Values(sum.crc);
+    Ok(Written::new(new.id, instance, &item, write, proof).in_part())
 }
 
 /// What a report says of such an item.

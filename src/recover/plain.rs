@@ -10,7 +10,7 @@ use super::place::{Replicas, make_folders};
 use super::plan::{BadItem, MailboxMatch, MailboxPair, MailboxPlan, PlannedWrite, WriteKind};
 use super::planner::plan_mailbox;
 use super::report::{ContentCounts, JobReport, MailboxReport, MailboxState};
-use super::verify::{Written, verify_mailbox};
+use super::verify::{ContentProof, Written, verify_mailbox};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::DatabaseFile;
 use crate::mapi::{FolderId, InstanceId};
@@ -109,7 +109,7 @@ impl<'j> Plain<'j> {
         self.note(&report)?;
         self.commit()?;
         let strong = self.job.run.verify_full.then_some(&self.source);
-        verify_mailbox(&self.writer.view()?, strong, &written, &mut report)?;
+        verify_mailbox(&self.writer.view()?, strong, &written, &(), &mut report)?;
         report.complete();
         // Durable with the next commit; until then a job of the same id does the mailbox again.
         self.note(&report)?;
@@ -138,9 +138,9 @@ impl<'j> Plain<'j> {
         let mut all = Vec::new();
         for write in &plan.writes {
             match self.write_one(write, places.get(write.folder as usize).copied().flatten()) {
-                Ok(written) => {
-                    watch(Progress::Items { items: 1, bytes: written.bytes });
-                    self.written_bytes += written.bytes;
+                Ok((written, bytes)) => {
+                    watch(Progress::Items { items: 1, bytes });
+                    self.written_bytes += bytes;
                     all.push(written);
                 }
                 Err(Fault::Partial(lost)) => {
@@ -162,14 +162,15 @@ impl<'j> Plain<'j> {
         Ok(all)
     }
 
+    /// Writes an item; answers what must be there then, and the bytes of its content.
     pub(super) fn write_one(
         &mut self,
         write: &PlannedWrite,
         folder: Option<FolderId>,
-    ) -> Result<Written, Fault> {
+    ) -> Result<(Written, u64), Fault> {
         if let WriteKind::MarkRead(id) = write.kind {
             self.writer.set_read(id, true)?;
-            return Ok(Written::marked(id));
+            return Ok((Written::marked(id), 0));
         }
         let item = self.source.item(write.source);
         let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
@@ -198,7 +199,8 @@ impl<'j> Plain<'j> {
             }
             _ => self.insert(&item, write, folder, instance, is_new)?,
         };
-        Ok(Written::new(id, instance, &item, write, &sum))
+        let proof = ContentProof::Values(sum.crc);
+        Ok((Written::new(id, instance, &item, write, proof), sum.bytes))
     }
 
     fn write_partial(

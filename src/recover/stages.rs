@@ -27,8 +27,8 @@ pub enum Stage {
     Prepare,
     /// Decides what is to be done about each item of a mailbox, and makes its folders.
     Plan,
-    /// Reads items and sums up their contents before they are copied.
-    Sum,
+    /// Reads items, and looks through all of their contents before they are copied.
+    Read,
     /// Builds rows, long values and streams into pages of the target, and writes them.
     Copy,
     /// Reads back what was committed.
@@ -65,7 +65,7 @@ impl Stage {
     pub const ALL: [Self; 16] = [
         Self::Prepare,
         Self::Plan,
-        Self::Sum,
+        Self::Read,
         Self::Copy,
         Self::Verify,
         Self::AwaitTask,
@@ -86,7 +86,7 @@ impl Stage {
         match self {
             Self::Prepare => "prepare",
             Self::Plan => "plan",
-            Self::Sum => "sum",
+            Self::Read => "read",
             Self::Copy => "copy",
             Self::Verify => "verify",
             Self::AwaitTask => "await_task",
@@ -107,7 +107,7 @@ impl Stage {
     pub fn crew(self) -> Crew {
         match self {
             Self::Plan
-            | Self::Sum
+            | Self::Read
             | Self::Copy
             | Self::Verify
             | Self::AwaitTask

@@ -66,6 +66,29 @@ pub struct ContentBrief {
     pub search_key: Option<SearchKey>,
 }
 
+impl ContentBrief {
+    /// What the row of the content `instance` says.
+    pub(super) fn read(instance: InstanceId, table: &NamedTable, row: &Row<'_>) -> EseResult<Self> {
+        let long = |name: &str| -> EseResult<i64> {
+            let value: Option<[u8; 4]> = array(row, table.column(name)?)?;
+            Ok(value.map_or(0, |bytes| i32::from_le_bytes(bytes).into()))
+        };
+        let wide = |name: &str| -> EseResult<Option<i64>> {
+            Ok(array(row, table.column(name)?)?.map(i64::from_le_bytes))
+        };
+        Ok(Self {
+            instance,
+            holders: long(col::REFERENCES)?.saturating_add(long(col::SOFT_REFERENCES)?),
+            form: long(col::CONVERSION)?,
+            bytes: wide(col::SIZE)?.unwrap_or(0),
+            recipients: long(col::RECIPIENT_COUNT)?,
+            attachments: long(col::ATTACHMENT_COUNT)?,
+            delivered: wide(col::DELIVERED)?.map(FileTime),
+            search_key: array(row, table.column(col::SEARCH_KEY)?)?.map(SearchKey),
+        })
+    }
+}
+
 /// Reads the items of folders in short.
 #[derive(Debug)]
 pub struct BriefReader<'s, P: Pages + ?Sized> {
@@ -136,23 +159,7 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let table = &self.tables.contents;
         let key = table.key(&[Some(&instance.to_store())])?;
         super::copy::with_row(self.pages, table, &key, |row, _| {
-            let long = |name: &str| -> EseResult<i64> {
-                let value: Option<[u8; 4]> = array(row, table.column(name)?)?;
-                Ok(value.map_or(0, |bytes| i32::from_le_bytes(bytes).into()))
-            };
-            let wide = |name: &str| -> EseResult<Option<i64>> {
-                Ok(array(row, table.column(name)?)?.map(i64::from_le_bytes))
-            };
-            Ok(ContentBrief {
-                instance,
-                holders: long(col::REFERENCES)?.saturating_add(long(col::SOFT_REFERENCES)?),
-                form: long(col::CONVERSION)?,
-                bytes: wide(col::SIZE)?.unwrap_or(0),
-                recipients: long(col::RECIPIENT_COUNT)?,
-                attachments: long(col::ATTACHMENT_COUNT)?,
-                delivered: wide(col::DELIVERED)?.map(FileTime),
-                search_key: array(row, table.column(col::SEARCH_KEY)?)?.map(SearchKey),
-            })
+            ContentBrief::read(instance, table, row)
         })
     }
 

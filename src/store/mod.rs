@@ -17,6 +17,7 @@
 //! | `identity` | GUIDs and signatures of a new store |
 //! | `read`, `write` | a store opened for reading, and for writing |
 //! | `copy`, `sum` | rows of one store in another; whether two contents are copies |
+//! | `rows`, `parts`, `stored` | rows looked up one after the other; what a copy needs; whether what was written is there |
 //! | `check` | whether counters, references and streams of a store agree |
 
 mod brief;
@@ -33,11 +34,14 @@ mod job;
 mod mailbox;
 mod mapi_form;
 mod names;
+mod parts;
 mod places;
 mod read;
 mod roles;
+mod rows;
 mod scan;
 pub mod schema;
+mod stored;
 mod sum;
 mod view;
 mod write;
@@ -52,8 +56,10 @@ pub use identity::{StoreIdentity, fresh_mailbox_guid};
 pub use item::{Headers, Item, ItemId};
 pub use job::JobRow;
 pub use mailbox::{Mailbox, MailboxProfile, Quotas};
+pub use parts::{AttachmentParts, ContentParts, CopyNeeds};
 pub use read::{CommittedStore, Store, is_store};
 pub use roles::{ENTRY_ID_ROLES, LOGON_ROLES, Role};
+pub use rows::StoreRows;
 pub use schema::Tables;
 pub use sum::{ContentSum, LostAttachment, Summer};
 pub use view::{Body, StoreInfo, View, Visit};

@@ -14,7 +14,6 @@ use crate::stm::{Fields, Owner, StmFile, StreamReader};
 
 use super::codec::{Ids, fold_name, name_key};
 use super::content::{Attachment, Content, ContentLinks};
-use super::copy::check_values;
 use super::folder::{Folder, FolderTree, split_path};
 use super::item::{Item, ItemId};
 use super::mailbox::{Mailbox, dn_key};
@@ -327,20 +326,6 @@ impl<'s, P: Pages + ?Sized> View<'s, P> {
         let values = [Some(&id.folder.to_store()[..]), Some(&id.message.to_store()[..])];
         let key = self.tables.items.key(&values)?;
         scan::row(self.pages, &self.tables.items, &key, |fields| Item::read(fields))
-    }
-
-    /// The item with empty texts, for a copy whose row brings them along ([`super::ParcelBuilder::put_item`]). Whatever else the row
-    /// holds can be read, too.
-    ///
-    /// # Errors
-    /// As [`Self::item`].
-    pub fn item_to_copy(&self, id: ItemId) -> EseResult<Option<Item>> {
-        let values = [Some(&id.folder.to_store()[..]), Some(&id.message.to_store()[..])];
-        let key = self.tables.items.key(&values)?;
-        scan::row(self.pages, &self.tables.items, &key, |fields| {
-            check_values(self.pages, &self.tables.items, fields.row())?;
-            Item::read_without_texts(fields)
-        })
     }
 
     /// Every item of a folder, soft-deleted and hidden ones too, in the order of their ids.

@@ -116,10 +116,22 @@ pub struct Seen {
 
 /// All items of a store by mailbox and folder, each folder's in order of what is seen.
 pub fn seen(volume: &dyn Volume, path: &str) -> BTreeMap<(String, String), Vec<Seen>> {
+    seen_in(volume, path, |_| true)
+}
+
+/// The same of some mailboxes, by their names; nothing of the others is read.
+pub fn seen_in(
+    volume: &dyn Volume,
+    path: &str,
+    is_wanted: impl Fn(&str) -> bool,
+) -> BTreeMap<(String, String), Vec<Seen>> {
     let store = Store::open(volume, Path::new(path)).unwrap();
     let view = store.view();
     let mut all = BTreeMap::new();
     for mailbox in view.mailboxes().unwrap() {
+        if !is_wanted(&mailbox.profile.name) {
+            continue;
+        }
         let tree = view.folders(mailbox.root).unwrap();
         for (folder, _) in tree.iter() {
             let mut items = Vec::new();

@@ -194,11 +194,20 @@ impl<'a> PageEditor<'a> {
     }
 
     fn split_key<'k>(&self, key: &'k [u8]) -> SplitKey<'k> {
-        let view = self.view();
-        let prefix = if view.is_root() { &[] } else { view.external_header().unwrap_or(&[]) };
-        let common = prefix.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let common = self.key_prefix().iter().zip(key).take_while(|(a, b)| a == b).count();
         let shared_bytes = if common > MIN_SHARED_BYTES { common } else { 0 };
         SplitKey { shared_bytes, suffix: &key[shared_bytes..] }
+    }
+
+    /// Tag 0, but nothing on a root, where that is the space header.
+    fn key_prefix(&self) -> &[u8] {
+        if self.u16(layout::FLAGS) & usize::from(PageFlags::ROOT.bits() as u16) != 0 {
+            return &[];
+        }
+        let tag = self.tag_position(0);
+        let (len_bytes, offset) = (self.u16(tag) & 0x1fff, self.u16(tag + 2) & 0x1fff);
+        let start = self.size.header_bytes() + offset;
+        self.bytes.get(start..start + len_bytes).unwrap_or(&[])
     }
 
     /// Whether a node with this key and this much data fits, were it inserted now.

@@ -1,7 +1,8 @@
 //! The rules that a single page must satisfy. Source: ese-physical 5.3, 6.3.
 
+use super::key::{compare_bytes, compare_parts};
 use super::layout::{self, NodeFlags, PageFlags};
-use super::view::{Node, PageView, compare_parts};
+use super::view::{Node, PageView};
 use crate::ese::error::{EseError, EseResult};
 
 /// Checks the space accounting, the tags and the nodes of one page.
@@ -44,7 +45,10 @@ fn check_space(page: &PageView<'_>) -> EseResult<()> {
     if page.uncommitted_free_bytes() > free {
         return Err(corrupt(page, "more uncommitted free bytes than free bytes".into()));
     }
-    extents.sort_unstable();
+    // Pages that were filled entry by entry are in order.
+    if !extents.is_sorted() {
+        extents.sort_unstable();
+    }
     if extents.windows(2).any(|pair| pair[0].1 > pair[1].0) {
         return Err(corrupt(page, "two tags overlap".into()));
     }
@@ -62,6 +66,7 @@ fn check_space(page: &PageView<'_>) -> EseResult<()> {
 fn check_nodes(page: &PageView<'_>) -> EseResult<()> {
     let by_data =
         page.has(PageFlags::NON_UNIQUE) && page.is_leaf() && !page.has(PageFlags::SPACE_TREE);
+    let page = &PageView::framed(page.bytes(), page.pgno(), page.frame());
     let last = page.node_count().saturating_sub(1);
     let mut before: Option<Node<'_>> = None;
     for line in 0..page.node_count() {
@@ -92,10 +97,14 @@ fn check_nodes(page: &PageView<'_>) -> EseResult<()> {
 
 /// Whether `node` may follow `before`: by key, in a non-unique index by key and then data.
 pub fn stands_after(before: &Node<'_>, node: &Node<'_>, by_data: bool) -> bool {
-    let order = compare_parts(
-        [before.key.prefix, before.key.suffix, &[]],
-        [node.key.prefix, node.key.suffix, &[]],
-    );
+    let (before_key, key) = (&before.key, &node.key);
+    // Nodes of one page share what they share with tag 0.
+    let order = if before_key.prefix.len() == key.prefix.len() {
+        compare_bytes(before_key.prefix, key.prefix)
+            .then_with(|| compare_bytes(before_key.suffix, key.suffix))
+    } else {
+        compare_parts([before_key.prefix, before_key.suffix, &[]], [key.prefix, key.suffix, &[]])
+    };
     match order {
         std::cmp::Ordering::Less => true,
         std::cmp::Ordering::Equal => by_data && before.data < node.data,

@@ -294,11 +294,18 @@ impl Lid {
     /// # Panics
     /// As [`Lid::put_record_bytes`].
     pub fn put_key_bytes(self, out: &mut Vec<u8>) {
+        let (bytes, len_bytes) = self.key_array();
+        out.extend_from_slice(bytes.get(..len_bytes).unwrap_or_default());
+    }
+
+    /// As [`Self::put_key_bytes`], with room for the longer kind: the bytes, and how many of them count.
+    pub fn key_array(self) -> ([u8; 8], usize) {
         if self.is_64() {
-            out.extend_from_slice(&self.0.to_be_bytes());
-        } else {
-            out.extend_from_slice(&self.short().to_be_bytes());
+            return (self.0.to_be_bytes(), 8);
         }
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.short().to_be_bytes());
+        (bytes, 4)
     }
 
     /// The number as a record holds it, in a vector of its own.

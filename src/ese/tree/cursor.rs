@@ -1,55 +1,26 @@
 //! Moving through a tree in key order, forward and back, without copying entries.
 
-use std::cmp::Ordering;
-
-use super::descent::{Target, child_line, load};
-use super::{DEPTH_MAX, Tree};
+use super::Tree;
+use super::descent::{Target, child_line};
+use super::near::{Spot, spot_near, spot_of};
+use super::path::{Level, Loader, Path};
 use crate::ese::error::{EseError, EseResult};
-use crate::ese::page::{Node, PageFlags, PageView, Pgno};
+use crate::ese::page::rules::stands_after;
+use crate::ese::page::{Node, PageFlags, Pgno};
 use crate::ese::txn::{PageRef, Pages};
 
 /// A position in a tree: on an entry, before the first, or after the last.
 ///
-/// The cursor walks by branches and never trusts sibling links. A page that cannot be read gives an error once; the next
-/// move goes on behind it, so that a damaged leaf costs its own entries only. Deleted nodes are passed over.
+/// The cursor walks by branches and trusts no sibling link that its neighbour does not confirm. A page that cannot be read gives an
+/// error once; the next move goes on behind it, so that a damaged leaf costs its own entries only. Deleted nodes are passed over.
 #[derive(Debug, Clone)]
 pub struct Cursor<'p, P: Pages + ?Sized> {
-    pages: &'p P,
-    tree: Tree,
+    loader: Loader<'p, P>,
     /// From the root down; the last one is a leaf when the cursor stands on an entry.
-    path: Vec<Level<'p>>,
-    /// Pages loaded since the last change of direction or place. A tree whose pages form a cycle, or hang in many places
-    /// at once, would otherwise be walked for ever.
-    loaded: u64,
+    path: Path<'p>,
     direction: Direction,
     /// False when the path is a leaf alone, which was found without the way from the root.
     is_path_whole: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Level<'p> {
-    page: PageRef<'p>,
-    /// -1 before the first line, `count` after the last one.
-    line: isize,
-    count: isize,
-    is_leaf: bool,
-    /// Page flag 0x800.
-    is_new_format: bool,
-}
-
-impl Level<'_> {
-    /// Where the target lies: before the first entry, behind the last one, or between. Pages that are no leaves lie behind everything.
-    fn side_of(&self, target: Target<'_>, by_data: bool) -> EseResult<Ordering> {
-        if !self.is_leaf || self.count == 0 {
-            return Ok(Ordering::Less);
-        }
-        let page = self.page.view()?;
-        if target.compare_leaf(&page.node(page.node_count() - 1)?, by_data).is_lt() {
-            return Ok(Ordering::Greater);
-        }
-        let is_before = target.compare_leaf(&page.node(0)?, by_data).is_gt();
-        Ok(if is_before { Ordering::Less } else { Ordering::Equal })
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +29,23 @@ enum Direction {
     Back,
 }
 
+/// Where a search has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Landing {
+    /// On the target.
+    Hit,
+    /// On the first entry behind the place of the target.
+    Beyond,
+    /// There is none.
+    Nowhere,
+}
+
 impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// A cursor before the first entry of `tree`.
     pub fn new(pages: &'p P, tree: Tree) -> Self {
         Self {
-            pages,
-            tree,
-            path: Vec::new(),
-            loaded: 0,
+            loader: Loader::new(pages, tree),
+            path: Path::new(),
             direction: Direction::Forward,
             is_path_whole: true,
         }
@@ -73,7 +53,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
 
     /// The tree.
     pub fn tree(&self) -> &Tree {
-        &self.tree
+        &self.loader.tree
     }
 
     /// Goes to the first entry; false when the tree is empty.
@@ -121,7 +101,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// # Errors
     /// As [`Self::first`].
     pub fn seek(&mut self, key: &[u8]) -> EseResult<bool> {
-        self.seek_target(Target { key, data: &[] })
+        self.seek_target(Target { key, data: &[] }).map(|landing| landing != Landing::Nowhere)
     }
 
     /// As [`Self::seek`], in a tree ordered by data: the first entry at or after (`key`, `data`).
@@ -129,7 +109,8 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// # Errors
     /// As [`Self::first`].
     pub fn seek_bookmark(&mut self, key: &[u8], data: &[u8]) -> EseResult<bool> {
-        self.seek_target(Target::of(&self.tree, key, data))
+        let target = Target::of(self.tree(), key, data);
+        self.seek_target(target).map(|landing| landing != Landing::Nowhere)
     }
 
     /// Goes to the entry with exactly this key; false, and nowhere in particular, when there is none.
@@ -137,107 +118,164 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// # Errors
     /// As [`Self::first`].
     pub fn find(&mut self, key: &[u8]) -> EseResult<bool> {
-        Ok(self.seek(key)? && self.entry()?.is_some_and(|node| node.key.compare(key).is_eq()))
+        Ok(match self.seek_target(Target { key, data: &[] })? {
+            Landing::Hit => true,
+            Landing::Beyond => self.entry()?.is_some_and(|node| node.key.compare(key).is_eq()),
+            Landing::Nowhere => false,
+        })
     }
 
-    fn seek_target(&mut self, target: Target<'_>) -> EseResult<bool> {
+    fn seek_target(&mut self, target: Target<'_>) -> EseResult<Landing> {
         self.turn(Direction::Forward);
-        if self.seek_nearby(target).unwrap_or(false) {
-            return self.advance();
-        }
-        self.descend(target)?;
-        self.advance()
+        let spot = match self.spot_nearby(target) {
+            Ok(Some(spot)) => spot,
+            // Whatever is wrong with the pages near by is found on the way from the root.
+            Ok(None) | Err(_) => self.descend(target)?,
+        };
+        self.land(spot)
     }
 
-    /// Stands before the target if it lies between the first and the last entry of the leaf that was visited last, or of the one that
-    /// this names as the next: then it is there or nowhere. Whatever is wrong with these leaves is found on the way from the root.
-    fn seek_nearby(&mut self, target: Target<'_>) -> EseResult<bool> {
-        let Some(leaf) = self.pages.recent_leaf(self.tree.root) else { return Ok(false) };
-        self.path.clear();
-        self.loaded = 0;
-        let mut level = self.load_level(leaf)?;
-        let mut side = level.side_of(target, self.tree.is_by_data())?;
-        if side == Ordering::Greater
-            && let Some(next) = level.page.view()?.next()
-        {
-            level = self.load_level(next)?;
-            side = level.side_of(target, self.tree.is_by_data())?;
+    /// Goes to a spot of the page that the path ends at: onto the entry there, or the first one behind that is not deleted.
+    fn land(&mut self, spot: Spot) -> EseResult<Landing> {
+        let mark = self.tree().mark();
+        let Some(level) = self.path.last_mut() else { return Ok(Landing::Nowhere) };
+        let (line, is_hit) = match spot {
+            Spot::Before => (0, false),
+            Spot::At { line, is_hit } => (line, is_hit),
+            Spot::Behind => (level.frame.node_count(), false),
+        };
+        let expected = line + usize::from(is_hit);
+        self.loader.pages.note_leaf(&mark, level.page.pgno(), level.frame, expected);
+        level.line = line as isize;
+        if is_hit {
+            return Ok(Landing::Hit);
         }
-        if side != Ordering::Equal {
-            return Ok(false);
+        level.line -= 1;
+        Ok(if self.advance()? { Landing::Beyond } else { Landing::Nowhere })
+    }
+
+    /// The spot of the target, if it lies between the first and the last entry of the leaf that was visited last, or of the one that
+    /// this names as the next: then it is there or nowhere. The path ends there.
+    fn spot_nearby(&mut self, target: Target<'_>) -> EseResult<Option<Spot>> {
+        let recent = self.loader.pages.recent_leaf(&self.tree().mark());
+        let own = self.path.last().filter(|level| level.is_leaf());
+        let own = own.map(|level| (level.page.pgno(), (level.line + 1) as usize));
+        let (mut expected, may_follow) = match (recent, own) {
+            (Some(recent), own) => {
+                if own.is_none_or(|(pgno, _)| pgno != recent.page.pgno()) {
+                    self.enter(Level::new(recent.page, recent.frame, -1));
+                }
+                (recent.line, true)
+            }
+            (None, Some((_, expected))) => (expected, false),
+            (None, None) => return Ok(None),
+        };
+        self.loader.start_over();
+        let by_data = self.tree().is_by_data();
+        loop {
+            let Some(level) = self.path.last() else { return Ok(None) };
+            let page = level.view();
+            match spot_near(&page, expected, target, by_data)? {
+                spot @ Spot::At { .. } => return Ok(Some(spot)),
+                Spot::Behind if may_follow && self.loader.has_loaded_nothing() => {
+                    let Some(next) = page.next() else { return Ok(None) };
+                    let level = self.loader.load(next, 0)?;
+                    if !level.is_leaf() {
+                        return Ok(None);
+                    }
+                    self.enter(level);
+                    expected = 0;
+                }
+                Spot::Before | Spot::Behind => return Ok(None),
+            }
         }
-        let by_data = self.tree.is_by_data();
-        let page = level.page.view()?;
-        let line = page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1;
-        self.is_path_whole = level.page.pgno() == self.tree.root;
-        self.path.push(Level { line, ..level });
-        Ok(true)
+    }
+
+    /// Makes the path one leaf alone.
+    fn enter(&mut self, leaf: Level<'p>) {
+        self.is_path_whole = leaf.page.pgno() == self.tree().root;
+        self.path.set(leaf);
     }
 
     /// Finds the way from the root to the leaf that the cursor stands on, when it came there without.
     fn complete_path(&mut self) -> EseResult<()> {
-        let Some(level) = self.path.last().filter(|_| !self.is_path_whole) else { return Ok(()) };
-        let (page, line) = (level.page.clone(), level.line);
-        let node = page.view()?.node(0)?;
+        let Some(level) = self.path.pop() else { return Ok(()) };
+        let node = level.view().node(0)?;
         let key = node.key.to_vec();
-        self.descend(Target::of(&self.tree, &key, node.data))?;
-        match self.path.last_mut().filter(|level| level.page.pgno() == page.pgno()) {
-            Some(level) => {
-                level.line = line;
+        self.descend(Target::of(&self.loader.tree, &key, node.data))?;
+        let pgno = level.page.pgno();
+        match self.path.last_mut().filter(|found| found.page.pgno() == pgno) {
+            Some(found) => {
+                found.line = level.line;
                 Ok(())
             }
             None => {
                 self.path.clear();
                 let reason = "the way to the first entry of this leaf leads elsewhere";
-                Err(EseError::corrupt(page.pgno(), reason).in_tree(self.tree.objid))
+                Err(EseError::corrupt(pgno, reason).in_tree(self.tree().objid))
             }
         }
     }
 
-    /// Goes to the leaf of the target, and stands before it. Look-ups mostly come in order: what is wanted often lies below a page that
-    /// the cursor is in already, and the way begins there; else at the root.
-    fn descend(&mut self, target: Target<'_>) -> EseResult<()> {
-        let kept = (0..self.path.len()).rev().find(|at| self.spans(*at, target));
-        self.path.truncate(kept.filter(|_| self.is_path_whole).map_or(0, |at| at + 1));
+    /// Goes on before the leaf that the one at the end of the path names as the next; false, and nowhere, unless that names this one
+    /// in turn and holds the entries behind it.
+    fn follow_link(&mut self) -> bool {
+        let Ok(Some(next)) = self.linked_leaf() else { return false };
+        self.loader.pages.note_leaf(&self.tree().mark(), next.page.pgno(), next.frame, 0);
+        self.enter(next);
+        true
+    }
+
+    fn linked_leaf(&mut self) -> EseResult<Option<Level<'p>>> {
+        let Some(level) = self.path.last() else { return Ok(None) };
+        let page = level.view();
+        let Some(next) = page.next() else { return Ok(None) };
+        let next = self.loader.load(next, 0)?;
+        let after = next.view();
+        if !next.is_leaf() || after.previous() != Some(page.pgno()) {
+            return Ok(None);
+        }
+        let last = page.node(page.node_count().saturating_sub(1))?;
+        let is_behind = stands_after(&last, &after.node(0)?, self.loader.tree.is_by_data());
+        Ok(is_behind.then_some(next))
+    }
+
+    /// Goes to the leaf of the target, and answers its spot there. Look-ups mostly come in order: what is wanted often lies below a page
+    /// that the cursor is in already, and the way begins there; else at the root.
+    fn descend(&mut self, target: Target<'_>) -> EseResult<Spot> {
+        let kept = self.branch_over(target);
         self.is_path_whole = true;
-        self.loaded = 0;
-        let mut level = match self.path.pop() {
+        self.loader.start_over();
+        let mut level = match kept {
             Some(level) => level,
-            None => self.load_level(self.tree.root)?,
+            None => self.load_level(self.tree().root)?,
         };
         loop {
-            let page = level.page.view()?;
-            let by_data = self.tree.is_by_data();
-            let line = if level.is_leaf && is_next(&level, &page, target, by_data) {
-                level.line
-            } else if level.is_leaf {
-                page.partition(|node| target.compare_leaf(node, by_data).is_lt())? as isize - 1
-            } else {
-                child_line(&page, target)? as isize
-            };
-            let child = if level.is_leaf { None } else { Some(page.child(line as usize)?) };
-            self.path.push(Level { line, ..level });
-            match child {
-                Some(child) => level = self.load_level(child)?,
-                None => return Ok(()),
+            let page = level.view();
+            if level.is_leaf() {
+                let spot = spot_of(&page, target, self.loader.tree.is_by_data())?;
+                self.path.push(level);
+                return Ok(spot);
             }
+            let line = child_line(&page, target)?;
+            let child = page.child(line)?;
+            level.line = line as isize;
+            self.path.push(level);
+            level = self.load_level(child)?;
         }
     }
 
-    /// Whether `target` can be nowhere but below the page at this level of the path: it lies between the page's first and last key.
-    /// The bounds that the pages above set are not needed then.
-    fn spans(&self, at: usize, target: Target<'_>) -> bool {
-        let Some(level) = self.path.get(at).filter(|_| at > 0) else { return at == 0 };
-        let Ok(page) = level.page.view() else { return false };
-        let last = page.node_count().saturating_sub(1);
-        let (Ok(first), Ok(last)) = (page.node(0), page.node(last)) else { return false };
-        if level.is_leaf {
-            let by_data = self.tree.is_by_data();
-            target.compare_leaf(&first, by_data).is_le()
-                && target.compare_leaf(&last, by_data).is_ge()
-        } else {
-            target.is_past(&first) && !last.key.is_empty() && !target.is_past(&last)
+    /// Takes the lowest page off the path that the target can be nowhere but below, and all pages below that.
+    fn branch_over(&mut self, target: Target<'_>) -> Option<Level<'p>> {
+        if !self.is_path_whole {
+            self.path.clear();
         }
+        while let Some(level) = self.path.pop() {
+            if self.path.len() == 0 || spans(&level, target) {
+                return Some(level);
+            }
+        }
+        None
     }
 
     /// The entry the cursor stands on; `None` before the first and after the last.
@@ -245,45 +283,54 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// # Errors
     /// [`EseError::Corrupt`] when the node does not decode.
     pub fn entry(&self) -> EseResult<Option<Node<'_>>> {
-        match self.path.last() {
-            Some(level) if level.is_leaf && (0..level.count).contains(&level.line) => {
-                let node = level.page.view()?.node(level.line as usize);
-                node.map(Some)
-                    .map_err(|error| error.in_tree(self.tree.objid).in_file(self.pages.path()))
-            }
-            _ => Ok(None),
-        }
+        let Some((level, line)) = self.leaf_level() else { return Ok(None) };
+        let node = level.view().node(line);
+        node.map(Some)
+            .map_err(|error| error.in_tree(self.tree().objid).in_file(self.loader.pages.path()))
+    }
+
+    /// The leaf that the cursor stands in and the line; none before the first entry and after the last.
+    #[inline]
+    fn leaf_level(&self) -> Option<(&Level<'p>, usize)> {
+        let level = self.path.last().filter(|level| level.is_leaf())?;
+        Some((level, level.line()?))
     }
 
     /// The page and line the cursor stands on.
     pub fn place(&self) -> Option<(Pgno, usize)> {
-        let level = self.path.last().filter(|level| level.is_leaf)?;
+        let level = self.path.last().filter(|level| level.is_leaf())?;
         Some((level.page.pgno(), usize::try_from(level.line).ok()?))
+    }
+
+    /// Remembers that the entry the cursor stands on is likely to be looked for next; see [`Pages::note_leaf`].
+    pub fn expect_here(&self) {
+        if let Some((level, line)) = self.leaf_level() {
+            self.loader.pages.note_leaf(&self.tree().mark(), level.page.pgno(), level.frame, line);
+        }
     }
 
     /// The leaf that the cursor stands in, with its line; `None` before the first entry and after the last.
     pub fn leaf(&self) -> Option<(&PageRef<'p>, usize)> {
-        let level = self.path.last().filter(|level| level.is_leaf)?;
-        let line = usize::try_from(level.line).ok().filter(|_| level.line < level.count)?;
-        Some((&level.page, line))
+        self.leaf_level().map(|(level, line)| (&level.page, line))
     }
 
     /// Goes to the last line of the leaf that the cursor stands in.
     pub fn leave_leaf(&mut self) {
-        if let Some(level) = self.path.last_mut().filter(|level| level.is_leaf) {
+        if let Some(level) = self.path.last_mut().filter(|level| level.is_leaf()) {
             level.line = level.count - 1;
         }
     }
 
     /// Whether the records of the current page are in the format with sorted tagged columns (page flag 0x800).
     pub fn is_new_record_format(&self) -> bool {
-        self.path.last().is_none_or(|level| level.is_new_format)
+        let level = self.path.last();
+        level.is_none_or(|level| level.frame.flags().contains(PageFlags::NEW_RECORD_FORMAT))
     }
 
     fn turn(&mut self, direction: Direction) {
         if self.direction != direction {
             self.direction = direction;
-            self.loaded = 0;
+            self.loader.start_over();
         }
     }
 
@@ -291,74 +338,79 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         self.path.clear();
         self.is_path_whole = true;
         self.direction = direction;
-        self.loaded = 0;
-        let level = self.load_level(self.tree.root)?;
+        self.loader.start_over();
+        let level = self.load_level(self.tree().root)?;
         self.path.push(level);
         Ok(())
     }
 
-    /// Loads a page, positioned before its first line in the direction of travel.
+    /// Loads the next page of the path, positioned before its first line in the direction of travel.
     fn load_level(&mut self, pgno: Pgno) -> EseResult<Level<'p>> {
-        let limit = u64::from(self.pages.last_page()) + DEPTH_MAX as u64;
-        self.loaded += 1;
-        if self.loaded > limit || self.path.len() >= DEPTH_MAX {
-            let reason = "the tree is deeper, or has more pages, than the file can hold: its pages form a cycle";
-            return Err(EseError::corrupt(pgno, reason).in_tree(self.tree.objid));
+        let mut level = self.loader.load(pgno, self.path.len())?;
+        if self.direction == Direction::Back {
+            level.line = level.count;
         }
-        let page = load(self.pages, &self.tree, pgno)?;
-        let view = page.view()?;
-        let (count, is_leaf) = (view.node_count() as isize, view.is_leaf());
-        let is_new_format = view.has(PageFlags::NEW_RECORD_FORMAT);
-        if is_leaf {
-            self.pages.note_leaf(self.tree.root, pgno);
-        }
-        let line = if self.direction == Direction::Forward { -1 } else { count };
-        Ok(Level { page, line, count, is_leaf, is_new_format })
+        Ok(level)
     }
 
     /// Moves one step in the direction of travel, down into children and up out of finished pages.
     fn advance(&mut self) -> EseResult<bool> {
         let step = if self.direction == Direction::Forward { 1 } else { -1 };
         loop {
-            if self.loaded > u64::from(self.pages.last_page()) + DEPTH_MAX as u64 {
+            if self.loader.is_beyond_bounds() {
                 self.path.clear();
             }
             let Some(level) = self.path.last_mut() else { return Ok(false) };
             level.line = (level.line + step).clamp(-1, level.count);
-            if !(0..level.count).contains(&level.line) {
-                if !self.is_path_whole {
-                    self.complete_path()?;
-                    continue;
-                }
-                if self.path.len() == 1 {
+            let Some(line) = level.line() else {
+                if !self.leave_page(step)? {
                     return Ok(false);
                 }
-                self.path.pop();
                 continue;
-            }
-            let view = level.page.view()?;
-            let line = level.line as usize;
-            if level.is_leaf {
+            };
+            let view = level.view();
+            if level.is_leaf() {
                 if !view.is_deleted(line)? {
                     return Ok(true);
                 }
                 continue;
             }
             let child = view.child(line)?;
-            if level.line == 0 && step == 1 && view.has(PageFlags::PARENT_OF_LEAF) {
+            if line == 0 && step == 1 && view.has(PageFlags::PARENT_OF_LEAF) {
                 let children: Vec<Pgno> =
                     (0..view.node_count()).map_while(|line| view.child(line).ok()).collect();
-                self.pages.will_need(&children);
+                self.loader.pages.will_need(&children);
             }
             let level = self.load_level(child)?;
+            if level.is_leaf() {
+                let mark = self.tree().mark();
+                self.loader.pages.note_leaf(&mark, level.page.pgno(), level.frame, 0);
+            }
             self.path.push(level);
         }
     }
+
+    /// Goes up out of a finished page, or on to the leaf behind it; false at the end of the tree.
+    fn leave_page(&mut self, step: isize) -> EseResult<bool> {
+        if !self.is_path_whole {
+            if step < 0 || !self.follow_link() {
+                self.complete_path()?;
+            }
+            return Ok(true);
+        }
+        if self.path.len() == 1 {
+            return Ok(false);
+        }
+        self.path.pop();
+        Ok(true)
+    }
 }
 
-/// Whether `target` lies between the entry at the level's line and the one behind it: the place of most look-ups that come in order.
-fn is_next(level: &Level<'_>, page: &PageView<'_>, target: Target<'_>, by_data: bool) -> bool {
-    let Ok(line) = usize::try_from(level.line) else { return false };
-    let is_before = page.node(line).is_ok_and(|node| target.compare_leaf(&node, by_data).is_lt());
-    is_before && page.node(line + 1).is_ok_and(|node| target.compare_leaf(&node, by_data).is_ge())
+/// Whether `target` can be nowhere but below this branch page: it lies between the page's first and last key. The bounds that the
+/// pages above set are not needed then.
+fn spans(level: &Level<'_>, target: Target<'_>) -> bool {
+    let page = level.view();
+    let last = page.node_count().saturating_sub(1);
+    let (Ok(first), Ok(last)) = (page.node(0), page.node(last)) else { return false };
+    !level.is_leaf() && target.is_past(&first) && !last.key.is_empty() && !target.is_past(&last)
 }

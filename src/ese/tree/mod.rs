@@ -12,7 +12,9 @@ mod delete;
 mod descent;
 mod forest;
 mod insert;
+mod near;
 mod pack;
+mod path;
 mod run;
 mod scrub;
 mod settle;
@@ -29,6 +31,7 @@ pub use space::{Extent, ExtentSet, Extents, SpaceHeader, TreeSpace, read_space, 
 pub use verify::{ClaimPage, TreeFinding, TreeReport, verify_tree, verify_tree_with};
 
 use crate::ese::page::{ObjId, PageFlags, Pgno};
+use crate::ese::txn::TreeMark;
 
 /// Deepest tree that is followed. A 4 KiB database full of one-byte records would need seven levels.
 pub const DEPTH_MAX: usize = 16;
@@ -83,6 +86,11 @@ impl Tree {
     pub fn flags(&self) -> PageFlags {
         let space = if self.is_space { PageFlags::SPACE_TREE } else { PageFlags::empty() };
         self.kind.flags() | space
+    }
+
+    /// The tree as its pages name it.
+    pub(super) fn mark(&self) -> TreeMark {
+        TreeMark { root: self.root, objid: self.objid, flags: self.flags() }
     }
 
     /// Whether entries are ordered by key and data: a bookmark is both.

@@ -6,9 +6,9 @@
 use std::cell::RefCell;
 use std::path::Path;
 
-use super::source::{PageRef, Pages};
+use super::source::{PageRef, Pages, RecentLeaf, TreeMark};
 use crate::ese::error::EseResult;
-use crate::ese::page::{PageSize, Pgno};
+use crate::ese::page::{PageFrame, PageSize, Pgno};
 
 /// Trees that are remembered at a time: tables, long values and indexes of one mail.
 const TREES: usize = 12;
@@ -17,13 +17,12 @@ const TREES: usize = 12;
 #[derive(Debug)]
 pub struct RecentPages<'p, P: ?Sized> {
     pages: &'p P,
-    leaves: RefCell<Leaves>,
+    leaves: RefCell<Leaves<'p>>,
 }
 
 #[derive(Debug, Default)]
-struct Leaves {
-    /// Root and leaf.
-    known: Vec<(Pgno, Pgno)>,
+struct Leaves<'p> {
+    known: Vec<(TreeMark, RecentLeaf<'p>)>,
     /// Which is forgotten next.
     next: usize,
 }
@@ -56,20 +55,28 @@ impl<P: Pages + ?Sized> Pages for RecentPages<'_, P> {
         self.pages.will_need(pages);
     }
 
-    fn recent_leaf(&self, root: Pgno) -> Option<Pgno> {
+    fn recent_leaf(&self, tree: &TreeMark) -> Option<RecentLeaf<'_>> {
         let leaves = self.leaves.borrow();
-        leaves.known.iter().find(|(known, _)| *known == root).map(|(_, leaf)| *leaf)
+        leaves.known.iter().find(|(known, _)| known == tree).map(|(_, leaf)| leaf.clone())
     }
 
-    fn note_leaf(&self, root: Pgno, leaf: Pgno) {
+    fn note_leaf(&self, tree: &TreeMark, leaf: Pgno, frame: PageFrame, line: usize) {
         let mut leaves = self.leaves.borrow_mut();
         let Leaves { known, next } = &mut *leaves;
-        if let Some(slot) = known.iter_mut().find(|(known, _)| *known == root) {
-            slot.1 = leaf;
+        let mut slot = known.iter_mut().find(|(known, _)| known == tree).map(|(_, leaf)| leaf);
+        if let Some(recent) = slot.as_deref_mut().filter(|recent| recent.page.pgno() == leaf) {
+            recent.line = line;
+            return;
+        }
+        // It was read a moment ago, so that this does not fail.
+        let Ok(page) = self.pages.page(leaf) else { return };
+        let recent = RecentLeaf { page, frame, line };
+        if let Some(known) = slot {
+            *known = recent;
         } else if known.len() < TREES {
-            known.push((root, leaf));
+            known.push((*tree, recent));
         } else if let Some(slot) = known.get_mut(*next) {
-            *slot = (root, leaf);
+            *slot = (*tree, recent);
             *next = (*next + 1) % TREES;
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::ese::error::EseResult;
-use crate::ese::page::{PageSize, PageView, Pgno};
+use crate::ese::page::{ObjId, PageFlags, PageFrame, PageSize, PageView, Pgno};
 
 /// A source of verified pages: a file opened for reading, or a writer with its uncommitted changes.
 pub trait Pages {
@@ -27,13 +27,36 @@ pub trait Pages {
     /// Says that these pages will be asked for soon, so that the source may read ahead.
     fn will_need(&self, _pages: &[Pgno]) {}
 
-    /// The leaf of the tree with this root that was visited last, if that is remembered; see [`super::RecentPages`].
-    fn recent_leaf(&self, _root: Pgno) -> Option<Pgno> {
+    /// The leaf of a tree that was visited last, if that is remembered; see [`super::RecentPages`].
+    fn recent_leaf(&self, _tree: &TreeMark) -> Option<RecentLeaf<'_>> {
         None
     }
 
-    /// A leaf of the tree with this root is being visited.
-    fn note_leaf(&self, _root: Pgno, _leaf: Pgno) {}
+    /// A leaf of a tree is being visited: `frame` is that of page `leaf`, which was found to belong to the tree, and `line` the one that is
+    /// likely to be looked for next.
+    fn note_leaf(&self, _tree: &TreeMark, _leaf: Pgno, _frame: PageFrame, _line: usize) {}
+}
+
+/// A tree as its pages name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeMark {
+    /// Root page.
+    pub root: Pgno,
+    /// Id stamped on every page.
+    pub objid: ObjId,
+    /// Type flags of every page.
+    pub flags: PageFlags,
+}
+
+/// A leaf that was visited before.
+#[derive(Debug, Clone)]
+pub struct RecentLeaf<'a> {
+    /// The page, which belongs to the tree.
+    pub page: PageRef<'a>,
+    /// Its frame.
+    pub frame: PageFrame,
+    /// The line that is likely to be looked for next; may be past the last one.
+    pub line: usize,
 }
 
 /// The bytes of one page: a piece of a map, or a share of a cached buffer. Cheap to clone.
@@ -61,6 +84,7 @@ impl<'a> PageRef<'a> {
     }
 
     /// The page's number.
+    #[inline]
     pub fn pgno(&self) -> Pgno {
         self.pgno
     }
@@ -72,11 +96,18 @@ impl<'a> PageRef<'a> {
     pub fn view(&self) -> EseResult<PageView<'_>> {
         PageView::new(self, self.pgno)
     }
+
+    /// The page, its frame checked before.
+    #[inline]
+    pub fn framed(&self, frame: PageFrame) -> PageView<'_> {
+        PageView::framed(self, self.pgno, frame)
+    }
 }
 
 impl Deref for PageRef<'_> {
     type Target = [u8];
 
+    #[inline]
     fn deref(&self) -> &[u8] {
         match &self.bytes {
             Bytes::Borrowed(bytes) => bytes,

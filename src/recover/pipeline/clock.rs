@@ -170,9 +170,9 @@ mod tests {
             for _ in 0..3 {
                 scope.spawn(|| {
                     assert_eq!(clock.turn(Stage::AwaitTask), None, "a thread begins at nothing");
-                    assert_eq!(clock.turn(Stage::Sum), Some(Stage::AwaitTask));
+                    assert_eq!(clock.turn(Stage::Read), Some(Stage::AwaitTask));
                     clock.waiting(|| assert_eq!(AT.get().unwrap().0, Stage::AwaitLock));
-                    assert_eq!(clock.turn(Stage::Copy), Some(Stage::Sum));
+                    assert_eq!(clock.turn(Stage::Copy), Some(Stage::Read));
                     clock.leave();
                     assert_eq!(AT.get(), None);
                 });

@@ -14,10 +14,10 @@ use crate::recover::plain::bad_item;
 use crate::recover::plan::{BadItem, PlannedWrite, WriteKind};
 use crate::recover::share::find_content;
 use crate::recover::stages::Stage;
-use crate::recover::verify::Written;
+use crate::recover::verify::{ContentProof, Written};
 use crate::store::{
-    ContentSum, Holders, Item, ItemId, ItemWeight, LostAttachment, Parcel, ParcelBuilder,
-    ParcelWish, Summer, View,
+    ContentBrief, ContentParts, CopyNeeds, Holders, Item, ItemId, ItemWeight, LostAttachment,
+    Parcel, ParcelBuilder, ParcelWish, StoreRows,
 };
 
 /// Long values that a row may get beside those it has, because it grows by a few bytes.
@@ -83,8 +83,10 @@ struct Readable<'p> {
 enum Holding {
     /// It is copied in this piece, under this place among the new ones.
     New(usize),
-    /// It is in the target, or comes with another piece.
-    There(Claim),
+    /// It comes with another piece, as this copy.
+    Shared(InstanceId),
+    /// It is in the target, with this sum over what is stored.
+    There(InstanceId, u32),
     /// None is needed.
     None,
 }
@@ -92,23 +94,37 @@ enum Holding {
 /// How an item gets into the target.
 enum Placed {
     /// With the pages of the parcel.
-    Insert(Box<Item>),
+    Insert(Box<Insert>),
     /// By the committer.
     Operation(Operation),
 }
 
+/// An item that goes in with the pages of the parcel, and its content.
+struct Insert {
+    item: Item,
+    instance: InstanceId,
+    proof: ContentProof,
+}
+
 /// A content that is copied in this piece.
 struct Copied {
-    from: InstanceId,
-    sum: ContentSum,
+    parts: ContentParts,
+    needs: CopyNeeds,
     holders: Holders,
     is_shared: bool,
     to: Option<InstanceId>,
+    /// The sum over what was built.
+    sum: u32,
+}
+
+impl Copied {
+    fn proof(&self) -> ContentProof {
+        if self.is_shared { ContentProof::Shared } else { ContentProof::Stored(self.sum) }
+    }
 }
 
 struct Reading<'p> {
-    view: View<'p, RecentPages<'p, DatabaseFile>>,
-    sums: Summer<'p, RecentPages<'p, DatabaseFile>>,
+    rows: StoreRows<'p, RecentPages<'p, DatabaseFile>>,
     shared: &'p Shared,
     planned: &'p Planned,
     items: Vec<Readable<'p>>,
@@ -134,8 +150,7 @@ pub fn build(
     let recent = RecentPages::new(job.source.view().pages());
     let view = job.source.view().through(&recent);
     let mut reading = Reading {
-        sums: view.summer()?,
-        view,
+        rows: view.rows(),
         shared,
         planned,
         items: Vec::new(),
@@ -163,7 +178,7 @@ impl<'p> Reading<'p> {
             }
             Err(error @ EseError::Io(_)) => Err(error),
             Err(error) => {
-                if let Some(lost) = what_is_lost(&self.view, write, self.keeps_partial)? {
+                if let Some(lost) = what_is_lost(self.rows.view(), write, self.keeps_partial)? {
                     self.partial.push((*write, lost));
                     return Ok(());
                 }
@@ -175,14 +190,14 @@ impl<'p> Reading<'p> {
     }
 
     fn try_read(&mut self, write: &'p PlannedWrite) -> EseResult<Readable<'p>> {
-        let item = self.view.item_to_copy(write.source)?;
+        let item = self.rows.item_to_copy(write.source)?;
         let missing = || EseError::corrupt_bytes(format!("item {} is gone", write.source.message));
         let item = item.ok_or_else(missing)?;
         if let WriteKind::MarkRead(_) = write.kind {
             let weight = ItemWeight::default();
             return Ok(Readable { write, item, weight, content: Holding::None });
         }
-        let content = self.view.content_brief(write.instance)?;
+        let content = self.rows.content_brief(write.instance)?;
         let missing = || EseError::corrupt_bytes(format!("content {} is gone", write.instance));
         let content = content.ok_or_else(missing)?;
         let weight = ItemWeight {
@@ -204,12 +219,11 @@ impl<'p> Reading<'p> {
         let is_shared = content.holders > 1;
         if is_shared && let Some(claim) = self.shared.claims().copies.get(&write.instance).copied()
         {
-            return Ok(Readable { write, item, weight, content: Holding::There(claim) });
+            return Ok(Readable { write, item, weight, content: Holding::Shared(claim.copy) });
         }
-        let sum = self.sums.content_sum(write.instance)?;
-        if let Some(copy) = self.find_in_target(&content)? {
-            let claim = Claim { copy, crc: sum.crc };
-            return Ok(Readable { write, item, weight, content: Holding::There(claim) });
+        let (parts, needs) = self.rows.parts(write.instance)?;
+        if let Some((copy, sum)) = self.find_in_target(&content)? {
+            return Ok(Readable { write, item, weight, content: Holding::There(copy, sum) });
         }
         let place = self.copies.len();
         self.places.insert(write.instance, place);
@@ -217,21 +231,23 @@ impl<'p> Reading<'p> {
         if !is_replace {
             holders.add(weight.deleted);
         }
-        let from = write.instance;
-        self.copies.push(Copied { from, sum, holders, is_shared, to: None });
+        self.copies.push(Copied { parts, needs, holders, is_shared, to: None, sum: 0 });
         Ok(Readable { write, item, weight, content: Holding::New(place) })
     }
 
-    /// A content of the last commit, if it is still there, and from now on stays.
-    fn find_in_target(
-        &mut self,
-        content: &crate::store::ContentBrief,
-    ) -> EseResult<Option<InstanceId>> {
-        let found = {
+    /// A content of the last commit, if it is still there, and from now on stays; and its sum.
+    fn find_in_target(&mut self, content: &ContentBrief) -> EseResult<Option<(InstanceId, u32)>> {
+        if !self.shared.had_contents {
+            return Ok(None);
+        }
+        let (copy, sum) = {
             let committed = self.shared.committed();
-            find_content(&self.view, content, &committed.view())?
+            let view = committed.view();
+            let Some(copy) = find_content(self.rows.view(), content, &view)? else {
+                return Ok(None);
+            };
+            (copy, view.rows().content_sum(copy)?)
         };
-        let Some(copy) = found else { return Ok(None) };
         let mut claims = self.shared.claims();
         if claims.going.contains(&copy)
             || self.shared.target().view()?.content_brief(copy)?.is_none()
@@ -240,7 +256,7 @@ impl<'p> Reading<'p> {
         }
         *claims.promised.entry(copy).or_default() += 1;
         self.promised.push(copy);
-        Ok(Some(copy))
+        Ok(Some((copy, sum)))
     }
 
     fn place_of(&self, write: &PlannedWrite) -> EseResult<FolderId> {
@@ -253,31 +269,18 @@ impl<'p> Reading<'p> {
 
     fn build(mut self) -> EseResult<Piece> {
         let mut builder = self.reserve()?;
-        let mut supply = self.shared;
-        let (source, maps) = (self.view, &self.shared.maps);
-        let mut bytes = 0;
-        for copy in &mut self.copies {
-            // Replacements add their references when they are made, in the same commit.
-            let made = builder.copy_content(&mut supply, &source, maps, copy.from, copy.holders)?;
-            assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
-            bytes += copy.sum.bytes;
-        }
+        let bytes = self.copy_contents(&mut builder)?;
         let (mut operations, partial) = self.save_parts()?;
         let mut written = Vec::with_capacity(self.items.len());
-        let mut inserts: Vec<(Item, usize)> = Vec::with_capacity(self.items.len());
+        let mut inserts: Vec<(Insert, usize)> = Vec::with_capacity(self.items.len());
         for (at, readable) in self.items.iter().enumerate() {
             match self.place(readable, &mut builder, &mut written)? {
                 Placed::Insert(new) => inserts.push((*new, at)),
                 Placed::Operation(operation) => operations.push(operation),
             }
         }
-        inserts.sort_by_key(|(item, _)| (item.id.folder.to_store(), item.id.message.to_store()));
-        for (new, at) in inserts {
-            let Some(readable) = self.items.get(at) else { continue };
-            let from = readable.write.source;
-            builder.put_item(&mut supply, &source, maps, from, new, &readable.weight)?;
-        }
-        let parcel = builder.finish(&mut supply)?;
+        self.insert(&mut builder, inserts, &mut written)?;
+        let parcel = builder.finish(&mut self.shared)?;
         let rest_bytes = std::mem::size_of_val(&*written) + std::mem::size_of_val(&*operations);
         Ok(Piece {
             number: self.planned.number,
@@ -292,41 +295,83 @@ impl<'p> Reading<'p> {
         })
     }
 
-    /// Where an item goes, and what must be there afterwards.
+    /// Copies the contents that are new, and tells the others what was built of those that they share; answers their bytes.
+    fn copy_contents(&mut self, builder: &mut ParcelBuilder<'_>) -> EseResult<u64> {
+        let (mut supply, maps) = (self.shared, &self.shared.maps);
+        let mut bytes = 0;
+        for copy in &mut self.copies {
+            // Replacements add their references when they are made, in the same commit.
+            let (rows, holders) = (&mut self.rows, copy.holders);
+            let (made, sum) =
+                builder.copy_content(&mut supply, rows, maps, &copy.parts, holders)?;
+            assert!(copy.to == Some(made), "ids are handed out in the order of the copies");
+            copy.sum = sum;
+            bytes += copy.needs.bytes;
+        }
+        let mut claims = self.shared.claims();
+        for copy in self.copies.iter().filter(|copy| copy.is_shared) {
+            if let Some(claim) = claims.copies.get_mut(&copy.parts.instance) {
+                claim.sum = Some(copy.sum);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Adds the rows of the items, in the order of their places.
+    fn insert(
+        &mut self,
+        builder: &mut ParcelBuilder<'_>,
+        mut inserts: Vec<(Insert, usize)>,
+        written: &mut Vec<Written>,
+    ) -> EseResult<()> {
+        let (mut supply, maps) = (self.shared, &self.shared.maps);
+        let place = |item: &Item| (item.id.folder.to_store(), item.id.message.to_store());
+        inserts.sort_by_cached_key(|(new, _)| place(&new.item));
+        for (new, at) in inserts {
+            let Some(Readable { write, weight, .. }) = self.items.get(at) else { continue };
+            let Insert { item, instance, proof } = new;
+            let (id, from) = (item.id, write.source);
+            let rows = &mut self.rows;
+            let sum = builder.put_item(&mut supply, rows, maps, from, item, weight)?;
+            written.push(Written::built(id, sum, write, instance, proof));
+        }
+        Ok(())
+    }
+
+    /// Where an item goes, and what must be there afterwards if the committer puts it there.
     fn place(
         &self,
         readable: &Readable<'_>,
         builder: &mut ParcelBuilder<'_>,
         written: &mut Vec<Written>,
     ) -> EseResult<Placed> {
-        let (instance, crc) = match &readable.content {
+        let (item, write) = (&readable.item, readable.write);
+        let (instance, proof) = match &readable.content {
             Holding::New(place) => match self.copies.get(*place) {
-                Some(copy) => (copy.to.unwrap_or(copy.from), copy.sum.crc),
+                Some(copy) => (copy.to.unwrap_or(copy.parts.instance), copy.proof()),
                 None => return Err(EseError::corrupt_bytes("a copy got lost")),
             },
-            Holding::There(claim) => (claim.copy, claim.crc),
-            Holding::None => (readable.write.instance, 0),
+            Holding::Shared(copy) => (*copy, ContentProof::Shared),
+            Holding::There(copy, sum) => (*copy, ContentProof::Stored(*sum)),
+            Holding::None => (write.instance, ContentProof::Shared),
         };
-        let sum = ContentSum { crc, ..ContentSum::default() };
-        let (item, write) = (&readable.item, readable.write);
         match write.kind {
             WriteKind::MarkRead(id) => {
                 written.push(Written::marked(id));
                 Ok(Placed::Operation(Operation::MarkRead(id)))
             }
             WriteKind::Replace(id) => {
-                written.push(Written::new(id, instance, item, write, &sum));
+                written.push(Written::new(id, instance, item, write, proof));
                 self.replacement(readable, id, instance).map(Placed::Operation)
             }
             WriteKind::Insert { keep_id } => {
                 let folder = self.place_of(write)?;
                 let own = if keep_id { None } else { Some(builder.next_id()?) };
-                let new = self.shared.replicas.inserted(item, write, folder, instance, own)?;
-                written.push(Written::new(new.id, instance, item, write, &sum));
-                if let Holding::There(claim) = &readable.content {
-                    builder.refer(claim.copy, readable.weight.deleted);
+                let item = self.shared.replicas.inserted(item, write, folder, instance, own)?;
+                if let Holding::Shared(copy) | Holding::There(copy, _) = &readable.content {
+                    builder.refer(*copy, readable.weight.deleted);
                 }
-                Ok(Placed::Insert(Box::new(new)))
+                Ok(Placed::Insert(Box::new(Insert { item, instance, proof })))
             }
         }
     }
@@ -365,11 +410,12 @@ impl<'p> Reading<'p> {
         let mut next = given.first_id();
         for copy in &mut self.copies {
             // Rows come inside out: the content's own is the last of its rows.
-            next += u64::from(copy.sum.contents + copy.sum.attachments);
+            next += u64::from(copy.needs.contents + copy.needs.attachments);
             let id = given.instance_of(&shared.parcel_target, next - 1)?;
             copy.to = Some(id);
             if copy.is_shared {
-                claims.copies.insert(copy.from, Claim { copy: id, crc: copy.sum.crc });
+                let claim = Claim { copy: id, sum: None, is_verified: false };
+                claims.copies.insert(copy.parts.instance, claim);
                 claims.outstanding.insert(id);
             }
         }
@@ -379,7 +425,8 @@ impl<'p> Reading<'p> {
 
     /// Contents that another worker has claimed since they were read.
     fn leave_to_others(&mut self, claimed: &HashMap<InstanceId, Claim>) {
-        let is_mine = |copy: &Copied| !(copy.is_shared && claimed.contains_key(&copy.from));
+        let is_mine =
+            |copy: &Copied| !(copy.is_shared && claimed.contains_key(&copy.parts.instance));
         if self.copies.iter().all(is_mine) {
             return;
         }
@@ -389,8 +436,8 @@ impl<'p> Reading<'p> {
             if is_mine(&copy) {
                 moved.insert(place, Holding::New(kept.len()));
                 kept.push(copy);
-            } else if let Some(claim) = claimed.get(&copy.from) {
-                moved.insert(place, Holding::There(*claim));
+            } else if let Some(claim) = claimed.get(&copy.parts.instance) {
+                moved.insert(place, Holding::Shared(claim.copy));
             }
         }
         self.copies = kept;
@@ -398,7 +445,7 @@ impl<'p> Reading<'p> {
             if let Holding::New(place) = item.content {
                 match moved.get(&place) {
                     Some(Holding::New(place)) => item.content = Holding::New(*place),
-                    Some(Holding::There(claim)) => item.content = Holding::There(*claim),
+                    Some(Holding::Shared(copy)) => item.content = Holding::Shared(*copy),
                     _ => {}
                 }
             }
@@ -408,14 +455,14 @@ impl<'p> Reading<'p> {
     fn wish(&self) -> EseResult<ParcelWish> {
         let mut wish = ParcelWish::default();
         for copy in &self.copies {
-            let rows = [copy.sum.contents, copy.sum.attachments];
+            let rows = [copy.needs.contents, copy.needs.attachments];
             wish.ids += rows.iter().map(|rows| u64::from(*rows)).sum::<u64>();
             for ((sum, rows), values) in
-                wish.long_values.iter_mut().zip(rows).zip(copy.sum.long_values)
+                wish.long_values.iter_mut().zip(rows).zip(copy.needs.long_values)
             {
                 *sum = sum.saturating_add(values).saturating_add(rows.saturating_mul(SPARE_VALUES));
             }
-            wish.streams.extend(&copy.sum.streams);
+            wish.streams.extend(&copy.needs.streams);
         }
         let mut inserts = BTreeMap::new();
         for readable in &self.items {

@@ -16,6 +16,7 @@ use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
 use crate::recover::place::Replicas;
+use crate::recover::verify::{SharedContents, SharedSum};
 use crate::store::{
     AheadFiles, CommittedStore, ParcelMaps, ParcelStock, ParcelTarget, ParcelWish, Reservation,
     StoreWriter,
@@ -26,8 +27,10 @@ use crate::store::{
 pub struct Claim {
     /// The copy.
     pub copy: InstanceId,
-    /// Sum over the content.
-    pub crc: u32,
+    /// The sum over what was built; none as long as it is being built.
+    pub sum: Option<u32>,
+    /// It was read back.
+    pub is_verified: bool,
 }
 
 /// Contents that several items hold: whoever comes first copies one, the others refer to it.
@@ -67,6 +70,9 @@ pub struct Shared {
     pub replicas: Replicas,
     /// The target, as builders see it.
     pub parcel_target: ParcelTarget,
+    /// The target held contents before the job. Where it did not, no content of the source can be there but by this job, which knows
+    /// its copies.
+    pub had_contents: bool,
 }
 
 impl Shared {
@@ -81,9 +87,11 @@ impl Shared {
         // The pages that the last commit knows are on disk; what was prepared for this job so far must be, too.
         target.commit()?;
         tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
+        let committed = target.committed()?;
         Ok(Self {
             clock,
-            committed: RwLock::new(Arc::new(target.committed()?)),
+            had_contents: committed.view().has_contents()?,
+            committed: RwLock::new(Arc::new(committed)),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
             stock: Mutex::new(target.parcel_stock()),
@@ -222,6 +230,19 @@ impl Shared {
         target.take_back_stock(&mut stock)?;
         let committed = self.committed.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok((target, committed))
+    }
+}
+
+impl SharedContents for Shared {
+    fn built(&self, source: InstanceId) -> Option<SharedSum> {
+        let claim = self.claims().copies.get(&source).copied()?;
+        Some(SharedSum { sum: claim.sum?, is_verified: claim.is_verified })
+    }
+
+    fn set_verified(&self, source: InstanceId) {
+        if let Some(claim) = self.claims().copies.get_mut(&source) {
+            claim.is_verified = true;
+        }
     }
 }
 

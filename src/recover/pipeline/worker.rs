@@ -182,7 +182,7 @@ impl<'w> Worker<'w> {
             }
             self.shared.clock.turn(match &task {
                 Task::Plan(..) => Stage::Plan,
-                Task::Build(..) => Stage::Sum,
+                Task::Build(..) => Stage::Read,
                 Task::Verify { .. } => Stage::Verify,
             });
             let result = match task {
@@ -294,7 +294,8 @@ impl<'w> Worker<'w> {
         let source = self.job.source.view();
         let strong = self.job.run.verify_full.then_some(&source);
         let recent = RecentPages::new(committed.view().pages());
-        verify_mailbox(&committed.view().through(&recent), strong, written, &mut report)?;
+        let view = committed.view().through(&recent);
+        verify_mailbox(&view, strong, written, self.shared, &mut report)?;
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }

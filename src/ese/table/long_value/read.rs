@@ -154,6 +154,21 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
         Ok(value.info)
     }
 
+    /// CRC32 of all chunks of `lid` as they are stored, in order.
+    ///
+    /// # Errors
+    /// As [`Self::read`], but chunks are not decompressed.
+    pub fn stored_crc(&self, lid: Lid) -> EseResult<u32> {
+        let mut crc = crc32fast::Hasher::new();
+        self.copy_stored(lid, &mut |part| {
+            if let StoredPart::Chunk { stored, .. } = part {
+                crc.update(stored);
+            }
+            Ok(())
+        })?;
+        Ok(crc.finalize())
+    }
+
     /// Bytes of every chunk but the last one in this table.
     pub fn chunk_bytes(&self) -> usize {
         self.chunk_bytes
@@ -167,8 +182,8 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
         })?;
         let info = LvInfo { references: 0, len_bytes: 0 };
         let cursor = Cursor::new(self.pages, tree);
-        let mut value = OpenValue { cursor, lid, key: lid.key_bytes(), info };
-        value.info = match value.cursor.find(&value.key) {
+        let mut value = OpenValue { cursor, lid, key: RootKey::of(lid), info };
+        value.info = match value.cursor.find(value.key.as_slice()) {
             Ok(true) => value.root().map_err(|error| value.place(error))?,
             Ok(false) => return Err(absent(lid).in_tree(tree.objid).in_file(self.pages.path())),
             Err(error) => return Err(error.in_tree(tree.objid).in_object(name(lid))),
@@ -187,12 +202,11 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
         if decompressed_len(first).is_ok_and(|plain| plain == self.chunk_bytes) {
             return Ok(self.chunk_bytes);
         }
-        let mut second = value.key.clone();
-        second.extend_from_slice(&1_u32.to_be_bytes());
+        let second = [value.key.as_slice(), &1_u32.to_be_bytes()].concat();
         let mut cursor = Cursor::new(self.pages, *value.cursor.tree());
         let found = cursor.seek(&second)?;
         let offset = match cursor.entry()?.filter(|_| found) {
-            Some(node) => offset_of(&node, &value.key),
+            Some(node) => value.key.offset_of(&node),
             None => None,
         };
         match offset.map(|offset| offset as usize) {
@@ -209,9 +223,16 @@ impl<'d, P: Pages + ?Sized> LvReader<'d, P> {
 struct OpenValue<'d, P: Pages + ?Sized> {
     cursor: Cursor<'d, P>,
     lid: Lid,
-    /// Key of the root.
-    key: Vec<u8>,
+    key: RootKey,
     info: LvInfo,
+}
+
+/// The key of a root.
+#[derive(Debug, Clone, Copy)]
+struct RootKey {
+    lid: Lid,
+    bytes: [u8; 8],
+    len_bytes: usize,
 }
 
 /// A part of a long value as it is stored.
@@ -300,7 +321,7 @@ impl<P: Pages + ?Sized> OpenValue<'_, P> {
                 return Err(self.missing(offset));
             }
             let Some(node) = self.cursor.entry()? else { return Err(self.missing(offset)) };
-            match offset_of(&node, &self.key) {
+            match self.key.offset_of(&node) {
                 Some(found) if found as usize == offset => {}
                 _ => return Err(self.missing(offset)),
             }
@@ -328,7 +349,9 @@ impl<P: Pages + ?Sized> OpenValue<'_, P> {
         if !self.cursor.next().unwrap_or(false) {
             return Ok(());
         }
-        match self.cursor.entry()?.and_then(|node| offset_of(&node, &self.key)) {
+        // Values are mostly read in the order of their numbers.
+        self.cursor.expect_here();
+        match self.cursor.entry()?.and_then(|node| self.key.offset_of(&node)) {
             None => Ok(()),
             Some(offset) => {
                 let len_bytes = self.info.len_bytes;
@@ -360,22 +383,34 @@ fn plain_chunk<'c>(data: &'c [u8], expected: usize, plain: &'c mut Vec<u8>) -> E
     }
 }
 
-/// The offset in the key of a chunk of the value whose root has key `root`; none for any other node.
-fn offset_of(node: &Node<'_>, root: &[u8]) -> Option<u32> {
-    let key = node.key;
-    if key.len_bytes() != root.len() + OFFSET_BYTES {
-        return None;
+impl RootKey {
+    fn of(lid: Lid) -> Self {
+        let (bytes, len_bytes) = lid.key_array();
+        Self { lid, bytes, len_bytes }
     }
-    let mut bytes = [0; 8 + OFFSET_BYTES];
-    let whole = bytes.get_mut(..key.len_bytes())?;
-    let (prefix, suffix) = whole.split_at_mut_checked(key.prefix.len())?;
-    prefix.copy_from_slice(key.prefix);
-    suffix.copy_from_slice(key.suffix);
-    let (number, offset) = whole.split_at_checked(root.len())?;
-    if number != root {
-        return None;
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len_bytes).unwrap_or_default()
     }
-    <[u8; OFFSET_BYTES]>::try_from(offset).ok().map(u32::from_be_bytes)
+
+    /// The offset in the key of a chunk of this value; none for any other node.
+    #[inline]
+    fn offset_of(&self, node: &Node<'_>) -> Option<u32> {
+        if self.lid.is_64() {
+            return self.offset_in_long_key(node);
+        }
+        let number = node.key.as_number()?;
+        (number >> 32 == self.lid.0).then_some(number as u32)
+    }
+
+    fn offset_in_long_key(&self, node: &Node<'_>) -> Option<u32> {
+        if node.key.len_bytes() != self.len_bytes + OFFSET_BYTES {
+            return None;
+        }
+        let key = node.key.to_vec();
+        let (number, offset) = key.split_last_chunk::<OFFSET_BYTES>()?;
+        (number == self.as_slice()).then(|| u32::from_be_bytes(*offset))
+    }
 }
 
 fn name(lid: Lid) -> String {

@@ -20,12 +20,14 @@
 mod encode;
 mod multi;
 mod rewrite;
+mod sum;
 mod tagged;
 mod view;
 
 pub use encode::{FieldInput, encode_record};
 pub use multi::MultiValues;
 pub use rewrite::{OwnValues, Rewrite};
+pub use sum::{RowSum, SumScope, joined};
 pub use tagged::{TaggedField, TaggedFields, TaggedStyle};
 pub use view::{FixedColumns, RecordView};
 

@@ -14,7 +14,7 @@ use crate::ese::page::{PageSize, Pgno};
 use crate::ese::table::column::Lid;
 use crate::ese::table::key::IndexFlags;
 use crate::ese::table::long_value::{LvReader, StoredPart};
-use crate::ese::table::record::{OwnValues, RecordView, Rewrite};
+use crate::ese::table::record::{OwnValues, RecordView, Rewrite, RowSum, SumScope};
 use crate::ese::table::schema::{TableDef, index_tree};
 use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
 use crate::ese::txn::{AheadWriter, Pages};
@@ -76,6 +76,10 @@ pub struct TableRunBuilder<'t> {
     entries: Vec<EntryList>,
     /// Room for a record.
     record: Vec<u8>,
+    /// What sums over rows leave out.
+    scope: SumScope,
+    /// Over what was added since the last sum was taken.
+    sum: RowSum,
 }
 
 /// Rows ready to enter their table.
@@ -174,7 +178,22 @@ impl<'t> TableRunBuilder<'t> {
             long_values: long_values.map(|tree| RunBuilder::new(tree, PageSize::KIB4)),
             entries: table.indexes.iter().map(|_| EntryList::default()).collect(),
             record: Vec::new(),
+            scope: SumScope::default(),
+            sum: RowSum::default(),
         })
+    }
+
+    /// The same builder; sums over its rows leave out what `scope` does.
+    #[must_use]
+    pub fn summing(mut self, scope: SumScope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// The sum over the row that was added last, and over the long values that were copied for it: what must lie there once it is in
+    /// its table.
+    pub fn take_sum(&mut self) -> u32 {
+        std::mem::take(&mut self.sum).finish()
     }
 
     /// Adds a row; `values[i]` belongs to `table.columns[i]`. [`FieldValue::Shared`] names a value that [`Self::copy_long_value`] has
@@ -191,9 +210,14 @@ impl<'t> TableRunBuilder<'t> {
         self.push_record(supply, &row.record)?;
         if let Some(builder) = &mut self.long_values {
             for value in &row.long_values {
+                let (mut crc, root_bytes) = (crc32fast::Hasher::new(), value.lid.key_bytes().len());
                 nodes_of(value.lid, value.bytes, 1, value.is_compressed, |key, data| {
+                    if key.len() > root_bytes {
+                        crc.update(data);
+                    }
                     builder.push(supply, &self.writer, key, data)
                 })?;
+                self.sum.value(crc.finalize());
             }
         }
         Ok(())
@@ -233,6 +257,7 @@ impl<'t> TableRunBuilder<'t> {
             let what = "an index over long values in rows that are built apart";
             Err(EseError::unsupported(what).in_object(&self.table.name))
         };
+        self.sum.record(&self.scope, record);
         let bookmark = self.keys.primary(record, &unsupported)?;
         let named = |error: EseError| error.in_object(&self.table.name);
         self.rows.push(supply, &self.writer, bookmark, record).map_err(named)?;
@@ -258,6 +283,7 @@ impl<'t> TableRunBuilder<'t> {
         };
         let mut key = new.key_bytes();
         let root_bytes = key.len();
+        let mut crc = crc32fast::Hasher::new();
         source.copy_stored(lid, &mut |part| match part {
             StoredPart::Start { len_bytes } => {
                 builder.push(supply, &self.writer, &key, &root_data(1, len_bytes))
@@ -265,9 +291,11 @@ impl<'t> TableRunBuilder<'t> {
             StoredPart::Chunk { offset, stored } => {
                 key.truncate(root_bytes);
                 key.extend_from_slice(&offset.to_be_bytes());
+                crc.update(stored);
                 builder.push(supply, &self.writer, &key, stored)
             }
         })?;
+        self.sum.value(crc.finalize());
         Ok(new)
     }
 

@@ -1,4 +1,5 @@
-//! Building one parcel, on any thread: rows copied column by column, long values chunk by chunk, streams page by page.
+//! Building one parcel, on any thread: rows copied as they are stored, long values chunk by chunk, streams page by page. What is built
+//! is summed up on the way ([`crate::store::StoreRows::content_sum`]), so that it can be verified without the source.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,11 +14,14 @@ use crate::ese::tree::PageSupply;
 use crate::ese::txn::Pages;
 use crate::mapi::{ChangeNumber, FolderId, GlobCnt, InstanceId};
 use crate::stm::{Cell, Draft, Owner, OwnerRow, SlvInfo};
-use crate::store::copy::{RowMap, check_depth, clear_own, own_attachment, own_content, with_row};
+use crate::store::copy::{RowMap, clear_own, own_attachment, own_content};
 use crate::store::counts::{FolderCounts, ItemWeight};
 use crate::store::item::{Item, ItemId};
+use crate::store::parts::{AttachmentParts, ContentParts};
+use crate::store::rows::StoreRows;
 use crate::store::schema::columns as col;
-use crate::store::view::{View, owner_of};
+use crate::store::stored::{scope_of_attachments, scope_of_contents, sum_with_inner};
+use crate::store::view::owner_of;
 use crate::store::write::flush::{FolderChange, ReferenceChange};
 
 /// Builds one parcel.
@@ -51,8 +55,10 @@ impl<'t> ParcelBuilder<'t> {
         };
         Ok(Self {
             target,
-            contents: builder(&tables.contents, contents)?,
-            attachments: builder(&tables.attachments, attachments)?,
+            contents: builder(&tables.contents, contents)?
+                .summing(scope_of_contents(&tables.contents)),
+            attachments: builder(&tables.attachments, attachments)?
+                .summing(scope_of_attachments(&tables.attachments)),
             items: builder(&tables.items, items)?,
             given,
             own: [&tables.contents, &tables.attachments, &tables.items].map(Draft::new),
@@ -78,43 +84,31 @@ impl<'t> ParcelBuilder<'t> {
         Ok(InstanceId::new(self.target.info.local_replica, counter))
     }
 
-    /// Copies a content with its attachments and streams; answers its new id.
+    /// Copies a content with its attachments and streams; answers its new id, and the sum of what was built.
     ///
     /// # Errors
-    /// What the source reports: the parcel must be given up then. [`View::content_sum`] tells beforehand whether a content can be read.
+    /// What the source reports: the parcel must be given up then. [`StoreRows::parts`] has seen that everything can be read.
     pub fn copy_content<P: Pages + ?Sized>(
         &mut self,
         supply: &mut dyn PageSupply,
-        source: &View<'_, P>,
+        source: &mut StoreRows<'_, P>,
         maps: &ParcelMaps,
-        instance: InstanceId,
+        parts: &ContentParts,
         holders: Holders,
-    ) -> EseResult<InstanceId> {
-        self.copy_at_depth(supply, (source, maps), instance, holders, 0)
-    }
-
-    fn copy_at_depth<P: Pages + ?Sized>(
-        &mut self,
-        supply: &mut dyn PageSupply,
-        (source, maps): (&View<'_, P>, &ParcelMaps),
-        instance: InstanceId,
-        holders: Holders,
-        depth: usize,
-    ) -> EseResult<InstanceId> {
-        check_depth(instance, depth)?;
-        let table = &source.tables.contents;
-        let key = table.key(&[Some(&instance.to_store())])?;
-        let links = source.content_links(instance)?;
+    ) -> EseResult<(InstanceId, u32)> {
+        let instance = parts.instance;
         // Rows enter their table in the order of their ids, so what is inside gets its id, and its row, first.
-        let mut attachments = Vec::with_capacity(links.attachments.len());
-        for attachment in links.attachments {
-            let (source, maps) = (source, maps);
-            attachments.push(self.copy_attachment(supply, (source, maps), attachment, depth)?);
+        let mut attachments = Vec::with_capacity(parts.attachments.len());
+        let mut sums = Vec::with_capacity(parts.attachments.len());
+        for attachment in &parts.attachments {
+            let (new, sum) = self.copy_attachment(supply, source, maps, attachment)?;
+            attachments.push(new);
+            sums.push(sum);
         }
         let new = self.next_instance()?;
-        let stream = match &links.stream {
+        let stream = match &parts.stream {
             Some(stream) => {
-                let from = source.owner(table, col::STREAM, instance)?;
+                let from = owner_of(source.contents.table, col::STREAM, instance)?;
                 let to = owner_of(&self.target.tables.contents, col::STREAM, new)?;
                 Some(self.copy_stream(source, stream, &from, &to)?)
             }
@@ -123,36 +117,32 @@ impl<'t> ParcelBuilder<'t> {
         let ([own, _, _], builder) = (&mut self.own, &mut self.contents);
         own.clear();
         own_content(own, new, (holders.live, holders.soft), stream.as_ref(), &attachments);
-        let copied = with_row(source.pages, table, &key, |row, values| {
-            copy_row(builder, supply, &maps.contents, (table, row, values), own)
+        let copied = source.contents.of(instance, |row, rest| {
+            copy_row(builder, supply, &maps.contents, (rest.table, row, rest.values), own)
         })?;
-        copied.ok_or_else(|| source.missing("content", instance))?;
+        copied.ok_or_else(|| source.contents.missing(&source.view, instance))?;
         self.brought.insert(new);
-        Ok(new)
+        Ok((new, sum_with_inner(self.contents.take_sum(), sums)))
     }
 
     fn copy_attachment<P: Pages + ?Sized>(
         &mut self,
         supply: &mut dyn PageSupply,
-        (source, maps): (&View<'_, P>, &ParcelMaps),
-        instance: InstanceId,
-        depth: usize,
-    ) -> EseResult<InstanceId> {
-        let table = &source.tables.attachments;
-        let key = table.key(&[Some(&instance.to_store())])?;
-        let attachment = source.attachment(instance)?;
-        let attachment = attachment.ok_or_else(|| source.missing("attachment", instance))?;
+        source: &mut StoreRows<'_, P>,
+        maps: &ParcelMaps,
+        parts: &AttachmentParts,
+    ) -> EseResult<(InstanceId, u32)> {
+        let instance = parts.instance;
         let one = Holders { live: 1, soft: 0 };
-        let embedded = match attachment.embedded {
-            Some(inner) => {
-                Some(self.copy_at_depth(supply, (source, maps), inner, one, depth + 1)?)
-            }
+        let embedded = match &parts.embedded {
+            Some(inner) => Some(self.copy_content(supply, source, maps, inner, one)?),
             None => None,
         };
+        let (embedded, sum) = embedded.unzip();
         let new = self.next_instance()?;
-        let stream = match &attachment.stream {
+        let stream = match &parts.stream {
             Some(stream) => {
-                let from = source.owner(table, col::DATA_STREAM, instance)?;
+                let from = owner_of(source.attachments.table, col::DATA_STREAM, instance)?;
                 let to = owner_of(&self.target.tables.attachments, col::DATA_STREAM, new)?;
                 Some(self.copy_stream(source, stream, &from, &to)?)
             }
@@ -161,16 +151,16 @@ impl<'t> ParcelBuilder<'t> {
         let ([_, own, _], builder) = (&mut self.own, &mut self.attachments);
         own.clear();
         own_attachment(own, new, embedded, stream.as_ref());
-        let copied = with_row(source.pages, table, &key, |row, values| {
-            copy_row(builder, supply, &maps.attachments, (table, row, values), own)
+        let copied = source.attachments.of(instance, |row, rest| {
+            copy_row(builder, supply, &maps.attachments, (rest.table, row, rest.values), own)
         })?;
-        copied.ok_or_else(|| source.missing("attachment", instance))?;
-        Ok(new)
+        copied.ok_or_else(|| source.attachments.missing(&source.view, instance))?;
+        Ok((new, sum_with_inner(self.attachments.take_sum(), sum)))
     }
 
     fn copy_stream<P: Pages + ?Sized>(
         &mut self,
-        source: &View<'_, P>,
+        source: &mut StoreRows<'_, P>,
         stream: &SlvInfo,
         from: &Owner,
         to: &Owner,
@@ -182,8 +172,8 @@ impl<'t> ParcelBuilder<'t> {
                 EseError::refused(Refusal::BadRequest, reason)
             })?;
         let mut copy = self.given.ahead.start(&place, to);
-        // Summed up before, so read and verified.
-        source.streams().copy(stream, from, &mut copy)?;
+        // Looked through before, so read and verified.
+        source.streams.copy(stream, from, &mut copy)?;
         self.owners.extend(copy.finish()?);
         self.streams.push(place.clone());
         Ok(place)
@@ -196,19 +186,20 @@ impl<'t> ParcelBuilder<'t> {
     }
 
     /// Adds an item, a copy of the source's `from`, as `item` says: its place, ids, flags and content are those of the target. Items must
-    /// come in the order of their places. Texts that it leaves empty are those of the source. Article, change number and commit time are set here. `weight` is what it counts for.
+    /// come in the order of their places. Texts that it leaves empty are those of the source. Article, change number and commit time are
+    /// set here. `weight` is what it counts for. Answers the sum of its row.
     ///
     /// # Errors
     /// [`Refusal::BadRequest`] when it was not wished for or is out of order; what the source reports.
     pub fn put_item<P: Pages + ?Sized>(
         &mut self,
         supply: &mut dyn PageSupply,
-        source: &View<'_, P>,
+        source: &mut StoreRows<'_, P>,
         maps: &ParcelMaps,
         from: ItemId,
         mut item: Item,
         weight: &ItemWeight,
-    ) -> EseResult<()> {
+    ) -> EseResult<u32> {
         let change = take(&mut self.given.next_change, self.given.change_end, "change numbers")?;
         let change = ChangeNumber::new(self.target.info.local_replica, change);
         let folder = self.folder(item.id.folder)?;
@@ -223,18 +214,16 @@ impl<'t> ParcelBuilder<'t> {
         }
         item.bytes = weight.bytes;
         item.commit_time = Some(self.given.now);
-        let table = &source.tables.items;
-        let key = table.key(&[Some(&from.folder.to_store()), Some(&from.message.to_store())])?;
         let ([_, _, own], builder) = (&mut self.own, &mut self.items);
         own.clear();
         clear_own(own);
         item.put_own(own);
-        let copied = with_row(source.pages, table, &key, |row, values| {
-            copy_row(builder, supply, &maps.items, (table, row, values), own)
+        let copied = source.items.of_item(from, |row, rest| {
+            copy_row(builder, supply, &maps.items, (rest.table, row, rest.values), own)
         })?;
-        copied.ok_or_else(|| source.missing("item", from.message))?;
+        copied.ok_or_else(|| source.view.missing("item", from.message))?;
         self.item_count += 1;
-        Ok(())
+        Ok(self.items.take_sum())
     }
 
     fn folder(&mut self, id: FolderId) -> EseResult<&mut FolderChange> {
