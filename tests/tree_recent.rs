@@ -32,7 +32,7 @@ fn key_of(number: u32) -> [u8; 8] {
     (0x00ab_cdef_0000_0000 + u64::from(number)).to_be_bytes()
 }
 
-/// Entries of all sizes: several leaves of many, and leaves of one.
+/// Entries of all sizes: hundreds of leaves of few in a tree of three levels, or some leaves of many.
 fn base(kind: TreeKind) -> Base {
     let memory = MemoryVolume::new();
     let volume: Arc<dyn Volume> = Arc::new(memory.clone());
@@ -41,7 +41,7 @@ fn base(kind: TreeKind) -> Base {
     let tree = forest.create_tree(DATABASE_ROOT, objid, kind, 4).unwrap();
     let mut builder = TreeBuilder::new(&forest, tree).unwrap();
     for number in 0..ENTRIES {
-        let large = number % 40 < 4 && !tree.is_by_data();
+        let large = number % 3 == 0 && !tree.is_by_data();
         let len_bytes = if large { 3000 } else { 8 + number as usize % 50 };
         let key = key_of(number * KEY_STEP);
         builder.push(&mut forest, &key, &vec![number as u8 | 1; len_bytes]).unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{PAGE_BYTES, Run};
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::txn::Rooms;
 use crate::io::Storage;
 
 /// Adjacent writes are gathered up to this length.
@@ -24,6 +25,8 @@ pub struct StmFile {
     gathered_at: u64,
     /// What belongs behind them and still stands in another file.
     origin: Option<Origin>,
+    /// What pages are read into: a reader lives for one stream, and memory that is new to the process is dear.
+    rooms: Rooms,
 }
 
 /// Bytes of another file.
@@ -37,12 +40,23 @@ struct Origin {
 impl StmFile {
     /// The file behind `storage`.
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, gathered: Vec::new(), gathered_at: 0, origin: None }
+        Self {
+            storage,
+            gathered: Vec::new(),
+            gathered_at: 0,
+            origin: None,
+            rooms: Rooms::default(),
+        }
     }
 
     /// The open file.
     pub fn storage(&self) -> &Arc<dyn Storage> {
         &self.storage
+    }
+
+    /// Memory to read pages into.
+    pub(super) fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     /// Whole pages in the file, headers not counted.

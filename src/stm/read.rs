@@ -18,8 +18,14 @@ pub struct StreamReader<'s, P: Pages + ?Sized> {
     tables: &'s StmTables,
     rows: RowCursor<'s, P>,
     fields: FieldReader<'s, P>,
-    /// Room for pages.
+    /// Room for pages, borrowed from the file when the first ones are read.
     buffer: Vec<u8>,
+}
+
+impl<P: Pages + ?Sized> Drop for StreamReader<'_, P> {
+    fn drop(&mut self) {
+        self.file.rooms().keep(std::mem::take(&mut self.buffer));
+    }
 }
 
 impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
@@ -127,6 +133,9 @@ impl<'s, P: Pages + ?Sized> StreamReader<'s, P> {
     /// Reads and verifies whole pages into the beginning of `buffer`, which is made long enough.
     fn read_piece(&self, row: &OwnerRow, buffer: &mut Vec<u8>) -> EseResult<()> {
         let len_bytes = row.run.count() as usize * PAGE_BYTES;
+        if buffer.is_empty() {
+            *buffer = self.file.rooms().take();
+        }
         if buffer.len() < len_bytes {
             buffer.resize(len_bytes, 0);
         }

@@ -148,6 +148,8 @@ impl RunBuilder {
         self.check_order(key, data)?;
         if self.entries == 0 {
             self.first_entry = Some(Entry { key: key.to_vec(), data: self.data_in_place(data) });
+            self.buffer = writer.rooms().take();
+            self.buffer.clear();
             self.start_page(key);
         }
         if !self.put(key, data) {
@@ -282,6 +284,7 @@ impl RunBuilder {
             self.write_buffer(supply, writer)?;
             RunForm::Pages(self.take_pages())
         };
+        writer.rooms().keep(self.buffer);
         Ok(Some(Run { tree: self.tree, entries: self.entries, form, spare: self.spare }))
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::commit::finish_page;
 use super::pager::Pager;
 use super::reader::{PageReader, beyond_end};
+use super::rooms::Rooms;
 use super::source::{PageRef, Pages};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::header::DbHeader;
@@ -22,12 +23,18 @@ pub struct AheadWriter {
     storage: Arc<dyn Storage>,
     page_size: PageSize,
     dbtime: Dbtime,
+    rooms: Rooms,
 }
 
 impl AheadWriter {
     /// Size of every page.
     pub fn page_size(&self) -> PageSize {
         self.page_size
+    }
+
+    /// Memory to fill pages in.
+    pub fn rooms(&self) -> &Rooms {
+        &self.rooms
     }
 
     /// Checks, stamps and writes pages; `numbers` belong to `pages` one to one and ascend. Adjacent ones are written together.
@@ -104,6 +111,7 @@ impl Pager {
             storage: self.storage.clone(),
             page_size: self.page_size(),
             dbtime: self.next_dbtime(),
+            rooms: self.rooms.clone(),
         }
     }
 

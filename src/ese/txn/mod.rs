@@ -46,6 +46,7 @@ mod open;
 mod pager;
 mod reader;
 mod recent;
+mod rooms;
 mod scan;
 mod source;
 
@@ -53,5 +54,6 @@ pub use ahead::{AheadWriter, CommittedPages};
 pub use file::{DatabaseFile, read_header};
 pub use pager::{Pager, check_editable};
 pub use recent::RecentPages;
+pub use rooms::Rooms;
 pub use scan::{PageFinding, PageProblem, scan_pages};
 pub use source::{PageRef, Pages, Rank, RecentPage, TreeMark};

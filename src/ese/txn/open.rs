@@ -9,6 +9,7 @@ use super::file::read_header;
 use super::journal::{self, JournalFile, JournalState};
 use super::pager::Pager;
 use super::reader::{PageReader, page_count};
+use super::rooms::Rooms;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::Dbtime;
 use crate::ese::page::header::{DbHeader, DbState};
@@ -77,6 +78,7 @@ impl Pager {
             volume,
             path: path.to_path_buf(),
             storage,
+            rooms: Rooms::default(),
             journal,
             header,
             dirty: BTreeMap::new(),

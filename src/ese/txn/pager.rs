@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::reader::{PageReader, beyond_end};
+use super::rooms::Rooms;
 use super::source::{PageRef, Pages};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbHeader;
@@ -17,6 +18,8 @@ pub struct Pager {
     pub(super) volume: Arc<dyn Volume>,
     pub(super) path: PathBuf,
     pub(super) storage: Arc<dyn Storage>,
+    /// What pages are built in by those that write ahead.
+    pub(super) rooms: Rooms,
     pub(super) journal: Option<Arc<dyn Storage>>,
     pub(super) reader: PageReader,
     pub(super) header: DbHeader,

@@ -333,3 +333,68 @@ impl<'a> FixedColumns<'a> {
         value.filter(|_| offset >= HEAD_BYTES).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ese::page::PageSize;
+    use crate::ese::table::column::ColumnFlags;
+    use crate::ese::table::record::{FieldInput, encode_record};
+
+    /// Two fixed, two variable and two tagged columns; a default where `defaults` has a bit for it.
+    fn columns(defaults: u8) -> Vec<ColumnDef> {
+        let kinds = [
+            (1, ColumnType::Long, 0, Some(4)),
+            (2, ColumnType::Binary, 5, Some(8)),
+            (128, ColumnType::Binary, 20, None),
+            (129, ColumnType::Text, 20, None),
+            (256, ColumnType::LongBinary, 0, None),
+            (257, ColumnType::Long, 0, None),
+        ];
+        let column = |(at, (fid, coltyp, max_bytes, record_offset))| {
+            let has_default = defaults >> at & 1 != 0;
+            ColumnDef {
+                fid: Fid(fid),
+                name: format!("c{fid}"),
+                coltyp,
+                max_bytes,
+                flags: if has_default { ColumnFlags::DEFAULT } else { ColumnFlags::empty() },
+                code_page: if coltyp == ColumnType::Text { 1252 } else { 0 },
+                record_offset,
+                default: has_default.then(|| vec![1, 2, 3, 4]),
+                derived: false,
+            }
+        };
+        kinds.into_iter().enumerate().map(column).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_to_a_value_gives_what_the_long_one_gives(
+            present in any::<u8>(),
+            defaults in any::<u8>(),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        ) {
+            let plain = columns(0);
+            let values: [&[u8]; 6] = [&[1; 4], &[2; 5], b"variable", b"text", &[5; 9], &[6; 4]];
+            let input = |(at, value)| match present >> at & 1 {
+                0 => FieldInput::Null,
+                _ => FieldInput::bytes(value),
+            };
+            let inputs: Vec<_> = values.into_iter().enumerate().map(input).collect();
+            let mut bytes = Vec::new();
+            encode_record(&plain, &inputs, PageSize::KIB4, &mut bytes).unwrap();
+            for (at, byte) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let Ok(record) = RecordView::parse(&bytes, TaggedStyle::Small) else { return Ok(()) };
+            for column in columns(defaults).iter().chain(&plain) {
+                let found = format!("{:?}", record.get(column));
+                prop_assert_eq!(found, format!("{:?}", record.get_any(column)));
+            }
+        }
+    }
+}
