@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::rows::NamedTable;
+use super::rows::{Name, NamedTable};
 use crate::ese::error::EseResult;
 use crate::ese::table::column::{ColumnDef, Lid};
 use crate::ese::table::record::{FieldInput, OwnValues, Stored};
@@ -31,6 +31,7 @@ impl Cell<'_> {
     pub const SHORT_BYTES: usize = 22;
 
     /// A value of its own.
+    #[inline]
     pub fn copied(bytes: &[u8]) -> Self {
         let mut short = [0; Self::SHORT_BYTES];
         match short.get_mut(..bytes.len()) {
@@ -62,7 +63,8 @@ pub struct Draft<'t, 'v> {
 impl<'t, 'v> Draft<'t, 'v> {
     /// A row without values.
     pub fn new(table: &'t NamedTable) -> Self {
-        let cells = vec![Cell::Empty; table.def().columns.len()];
+        let mut cells = Vec::new();
+        cells.resize_with(table.def().columns.len(), || Cell::Empty);
         Self { table, cells }
     }
 
@@ -75,10 +77,17 @@ impl<'t, 'v> Draft<'t, 'v> {
     ///
     /// # Panics
     /// When the table has no such column; tables are checked when a store is opened.
+    #[inline]
     pub fn set(&mut self, column: &str, cell: Cell<'v>) -> &mut Self {
+        self.set_named(Name::of(column), cell)
+    }
+
+    fn set_named(&mut self, column: Name<'_>, cell: Cell<'v>) -> &mut Self {
         let place = self.table.place_of(column);
-        let slot = place.and_then(|place| self.cells.get_mut(place));
-        *slot.unwrap_or_else(|| panic!("{} has no column {column}", self.table.def().name)) = cell;
+        match place.and_then(|place| self.cells.get_mut(place)) {
+            Some(slot) => *slot = cell,
+            None => panic!("{} has no column {}", self.table.def().name, column.text),
+        }
         self
     }
 
@@ -91,38 +100,45 @@ impl<'t, 'v> Draft<'t, 'v> {
     }
 
     /// The cell of a column; [`Cell::Empty`] when it was not set.
+    #[inline]
     pub fn cell(&self, column: &str) -> &Cell<'v> {
-        let place = self.table.place_of(column);
+        let place = self.table.place_of(Name::of(column));
         place.and_then(|place| self.cells.get(place)).unwrap_or(&Cell::Empty)
     }
 
     /// Sets a column to bytes.
+    #[inline]
     pub fn bytes(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
         self.set(column, Cell::One(value.into()))
     }
 
     /// Sets a column to a copy of these bytes.
+    #[inline]
     pub fn copied(&mut self, column: &str, value: &[u8]) -> &mut Self {
         self.set(column, Cell::copied(value))
     }
 
     /// Sets a column to bytes unless they are empty.
+    #[inline]
     pub fn filled(&mut self, column: &str, value: impl Into<Cow<'v, [u8]>>) -> &mut Self {
         let value = value.into();
         if value.is_empty() { self } else { self.set(column, Cell::One(value)) }
     }
 
     /// Sets a Long column.
+    #[inline]
     pub fn i32(&mut self, column: &str, value: i32) -> &mut Self {
         self.copied(column, &value.to_le_bytes())
     }
 
     /// Sets a Currency column.
+    #[inline]
     pub fn i64(&mut self, column: &str, value: i64) -> &mut Self {
         self.copied(column, &value.to_le_bytes())
     }
 
     /// Sets a Bit column.
+    #[inline]
     pub fn bit(&mut self, column: &str, value: bool) -> &mut Self {
         self.copied(column, &[if value { 0xff } else { 0 }])
     }
@@ -172,7 +188,7 @@ impl<'t, 'v> Draft<'t, 'v> {
 
     /// Empties all cells.
     pub fn clear(&mut self) {
-        self.cells.fill(Cell::Empty);
+        self.cells.iter_mut().for_each(|cell| *cell = Cell::Empty);
     }
 
     /// Inserts the row; answers its bookmark.

@@ -11,7 +11,7 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::column::{ColumnClass, ColumnDef, ColumnType, Fid, Lid};
 use crate::ese::table::fields::FieldReader;
 use crate::ese::table::key::{IndexDef, KeyBuilder};
-use crate::ese::table::record::{FieldValues, Stored};
+use crate::ese::table::record::{FieldValues, FixedPlace, Stored};
 use crate::ese::table::rows::Row;
 use crate::ese::table::schema::TableDef;
 use crate::ese::txn::Pages;
@@ -21,8 +21,8 @@ use crate::ese::txn::Pages;
 pub struct NamedTable {
     def: Arc<TableDef>,
     places: Places,
-    /// Columns that have a place in every record; of the others a record tells which it has.
-    untagged: Vec<usize>,
+    /// Columns that have a place in every record, and that place where it is known; of the others a record tells which it has.
+    untagged: Vec<(usize, Option<FixedPlace>)>,
     /// Places of tagged columns, by their numbers from the first on.
     tagged: Vec<Option<usize>>,
 }
@@ -39,7 +39,7 @@ impl NamedTable {
                     tagged.resize(tagged.len().max(number + 1), None);
                     tagged[number] = Some(at);
                 }
-                None => untagged.push(at),
+                None => untagged.push((at, FixedPlace::of(column))),
             }
         }
         Self { def, places, untagged, tagged }
@@ -58,12 +58,20 @@ impl NamedTable {
             FieldValues::Null | FieldValues::Default => Ok(()),
             values => visit(at, column, values),
         };
-        for at in &self.untagged {
-            if let Some(column) = self.def.columns.get(*at) {
-                give(*at, column, row.get(column)?)?;
+        let record = row.record();
+        for (at, place) in &self.untagged {
+            let plain = place.and_then(|place| record.fixed_at(place));
+            if let Some(None) = plain {
+                continue;
             }
+            let Some(column) = self.def.columns.get(*at) else { continue };
+            let values = match plain.flatten() {
+                Some(value) => FieldValues::One(Stored::Plain(value)),
+                None => row.get(column)?,
+            };
+            give(*at, column, values)?;
         }
-        for field in row.record().tagged_fields() {
+        for field in record.tagged_fields() {
             let field = field?;
             let number = field.fid.0.checked_sub(Fid::FIRST_TAGGED).filter(|_| !field.derived);
             let at =
@@ -91,25 +99,32 @@ impl NamedTable {
 
     /// Whether the table has a column of this name.
     pub fn has(&self, column: &str) -> bool {
-        self.places.of(column).is_some()
+        self.places.of(Name::of(column)).is_some()
     }
 
     /// The column of this name.
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when the table lacks it: it was made by something else.
+    #[inline]
     pub fn column(&self, name: &str) -> EseResult<&ColumnDef> {
-        column_of(&self.def, self.place(name)?, name)
+        self.named(Name::of(name))
     }
 
     /// The place of the column of this name.
     #[inline]
-    pub(super) fn place_of(&self, name: &str) -> Option<usize> {
+    pub(super) fn place_of(&self, name: Name<'_>) -> Option<usize> {
         self.places.of(name)
     }
 
-    fn place(&self, name: &str) -> EseResult<usize> {
-        self.places.of(name).ok_or_else(|| missing(&self.def, name))
+    #[inline]
+    fn place(&self, name: Name<'_>) -> EseResult<usize> {
+        self.places.of(name).ok_or_else(|| missing(&self.def, name.text))
+    }
+
+    #[inline]
+    fn named(&self, name: Name<'_>) -> EseResult<&ColumnDef> {
+        column_of(&self.def, self.place(name)?, name.text)
     }
 
     /// The key, or the beginning of one, of the rows whose first columns of the primary index have these values.
@@ -165,8 +180,9 @@ impl Places {
         for (at, column) in def.columns.iter().enumerate() {
             match packed(&column.name) {
                 Some(name) => {
-                    let slot = places.slot_of(name);
-                    places.slots[slot] = (name, at);
+                    if let Some((slot, _)) = places.slot_of(name) {
+                        places.slots[slot] = (name, at);
+                    }
                 }
                 None => {
                     places.others.insert(column.name.clone(), at);
@@ -177,30 +193,49 @@ impl Places {
     }
 
     /// The slot of a name, or the empty one where it would be.
-    fn slot_of(&self, name: u64) -> usize {
+    #[inline]
+    fn slot_of(&self, name: u64) -> Option<(usize, (u64, usize))> {
         let mask = self.slots.len() - 1;
         let mut slot = (name.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize & mask;
-        while self.slots[slot].0 != 0 && self.slots[slot].0 != name {
+        loop {
+            let found = *self.slots.get(slot)?;
+            if found.0 == name || found.0 == 0 {
+                return Some((slot, found));
+            }
             slot = (slot + 1) & mask;
         }
-        slot
     }
 
     #[inline]
-    fn of(&self, name: &str) -> Option<usize> {
-        match packed(name) {
-            Some(name) => {
-                let (known, place) = self.slots[self.slot_of(name)];
-                (known == name).then_some(place)
+    fn of(&self, name: Name<'_>) -> Option<usize> {
+        match name.packed {
+            Some(packed) => {
+                let (_, (known, place)) = self.slot_of(packed)?;
+                (known == packed).then_some(place)
             }
-            None => self.others.get(name).copied(),
+            None => self.others.get(name.text).copied(),
         }
+    }
+}
+
+/// A column's name, packed where it is written down: nearly all names are constants, and so are their numbers then.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Name<'n> {
+    /// The name.
+    pub(super) text: &'n str,
+    packed: Option<u64>,
+}
+
+impl<'n> Name<'n> {
+    #[inline(always)]
+    pub(super) fn of(text: &'n str) -> Self {
+        Self { text, packed: packed(text) }
     }
 }
 
 /// A name of one to eight ASCII characters as a number: its first four bytes and its last four, which overlap in most names, and its
 /// length in bits that such characters leave free, so that no two names make one number.
-#[inline]
+#[inline(always)]
 fn packed(name: &str) -> Option<u64> {
     let bytes = name.as_bytes();
     if bytes.is_empty() || bytes.len() > 8 {
@@ -264,9 +299,13 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`FieldReader::first`].
+    #[inline]
     pub fn bytes(&self, column: &str) -> EseResult<Option<Cow<'r, [u8]>>> {
-        let place = self.table.place(column)?;
-        let column = column_of(&self.table.def, place, column)?;
+        self.bytes_of(Name::of(column))
+    }
+
+    fn bytes_of(&self, column: Name<'_>) -> EseResult<Option<Cow<'r, [u8]>>> {
+        let column = self.table.named(column)?;
         let is_simple = column.fid.class() == ColumnClass::Tagged
             && column.coltyp != ColumnType::Nil
             && !column.derived
@@ -282,6 +321,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::bytes`].
+    #[inline]
     pub fn bytes_or_empty(&self, column: &str) -> EseResult<Vec<u8>> {
         Ok(self.bytes(column)?.map_or(Vec::new(), Cow::into_owned))
     }
@@ -304,15 +344,19 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::bytes`]; [`EseError::Corrupt`] for another length.
+    #[inline]
     pub fn array<const N: usize>(&self, column: &str) -> EseResult<Option<[u8; N]>> {
-        let place = self.table.place(column)?;
-        if let Some(found) = self.fixed_array(column_of(&self.table.def, place, column)?) {
+        self.array_of(Name::of(column))
+    }
+
+    fn array_of<const N: usize>(&self, name: Name<'_>) -> EseResult<Option<[u8; N]>> {
+        if let Some(found) = self.fixed_array(self.table.named(name)?) {
             return Ok(found.copied());
         }
-        let Some(bytes) = self.bytes(column)? else { return Ok(None) };
+        let Some(bytes) = self.bytes_of(name)? else { return Ok(None) };
         let array = bytes.as_ref().try_into().map_err(|_| {
             let reason = format!("{} bytes where {N} are expected", bytes.len());
-            self.corrupt(column, reason)
+            self.corrupt(name.text, reason)
         });
         array.map(Some)
     }
@@ -332,6 +376,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::array`].
+    #[inline]
     pub fn i32(&self, column: &str) -> EseResult<i32> {
         Ok(self.array(column)?.map_or(0, i32::from_le_bytes))
     }
@@ -340,6 +385,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::array`].
+    #[inline]
     pub fn i32_or_null(&self, column: &str) -> EseResult<Option<i32>> {
         Ok(self.array(column)?.map(i32::from_le_bytes))
     }
@@ -348,6 +394,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::array`].
+    #[inline]
     pub fn i64(&self, column: &str) -> EseResult<i64> {
         Ok(self.i64_or_null(column)?.unwrap_or(0))
     }
@@ -356,6 +403,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::array`].
+    #[inline]
     pub fn i64_or_null(&self, column: &str) -> EseResult<Option<i64>> {
         Ok(self.array(column)?.map(i64::from_le_bytes))
     }
@@ -364,6 +412,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// As [`Self::array`].
+    #[inline]
     pub fn bit(&self, column: &str) -> EseResult<bool> {
         Ok(self.array::<1>(column)?.is_some_and(|byte| byte != [0]))
     }
@@ -372,6 +421,7 @@ impl<'r, 'd, P: Pages + ?Sized> Fields<'r, 'd, P> {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when the field is broken.
+    #[inline]
     pub fn separated(&self, column: &str) -> EseResult<Option<Lid>> {
         match self.row.get(self.table.column(column)?)? {
             FieldValues::One(Stored::Separated(lid)) => Ok(Some(lid)),

@@ -7,6 +7,7 @@
 //! Callers hand over pages that [`super::rules::check_page`] has accepted; the asserts here guard
 //! against mistakes of this program, not against bytes of a file.
 
+use super::key::common_bytes;
 use super::layout::{self, NodeFlags, PageFlags};
 use super::view::PageView;
 use super::{Dbtime, ObjId, PageSize, Pgno};
@@ -153,13 +154,12 @@ impl<'a> PageEditor<'a> {
         self.put_u16(at + 2, offset as u16 | u16::from(flags.bits()) << 13);
     }
 
+    /// Offset, length and flags of a tag. An empty one has no place on the page, whatever offset a file gives it.
     fn raw_tag(&self, index: usize) -> (usize, usize, NodeFlags) {
-        match self.view().tag(index) {
-            // An empty tag has no place on the page, whatever offset a file gives it.
-            Ok(tag) if tag.length_bytes == 0 => (0, 0, tag.flags),
-            Ok(tag) => (tag.offset, tag.length_bytes, tag.flags),
-            Err(error) => panic!("an edited page lost a tag: {error}"),
-        }
+        let at = self.tag_position(index);
+        let (length_bytes, raw_offset) = (self.u16(at) & 0x1fff, self.u16(at + 2));
+        let offset = if length_bytes == 0 { 0 } else { raw_offset & 0x1fff };
+        (offset, length_bytes, NodeFlags::from_bits_truncate((raw_offset >> 13) as u8))
     }
 
     fn u16(&self, offset: usize) -> usize {
@@ -194,7 +194,7 @@ impl<'a> PageEditor<'a> {
     }
 
     fn split_key<'k>(&self, key: &'k [u8]) -> SplitKey<'k> {
-        let common = self.key_prefix().iter().zip(key).take_while(|(a, b)| a == b).count();
+        let common = common_bytes(self.key_prefix(), key);
         let shared_bytes = if common > MIN_SHARED_BYTES { common } else { 0 };
         SplitKey { shared_bytes, suffix: &key[shared_bytes..] }
     }
@@ -204,8 +204,7 @@ impl<'a> PageEditor<'a> {
         if self.u16(layout::FLAGS) & usize::from(PageFlags::ROOT.bits() as u16) != 0 {
             return &[];
         }
-        let tag = self.tag_position(0);
-        let (len_bytes, offset) = (self.u16(tag) & 0x1fff, self.u16(tag + 2) & 0x1fff);
+        let (offset, len_bytes, _) = self.raw_tag(0);
         let start = self.size.header_bytes() + offset;
         self.bytes.get(start..start + len_bytes).unwrap_or(&[])
     }

@@ -106,6 +106,23 @@ pub fn compare_bytes(a: &[u8], b: &[u8]) -> Ordering {
     order.then_with(|| a.len().cmp(&b.len()))
 }
 
+/// How many bytes two strings have in common at their beginning.
+#[inline]
+pub fn common_bytes(a: &[u8], b: &[u8]) -> usize {
+    let (mut left, mut right) = (a, b);
+    while let (Some((head, left_rest)), Some((other, right_rest))) =
+        (left.split_first_chunk::<8>(), right.split_first_chunk::<8>())
+    {
+        let difference = u64::from_le_bytes(*head) ^ u64::from_le_bytes(*other);
+        if difference != 0 {
+            return a.len() - left.len() + difference.trailing_zeros() as usize / 8;
+        }
+        (left, right) = (left_rest, right_rest);
+    }
+    let rest = left.iter().zip(right).take_while(|(a, b)| a == b).count();
+    a.len() - left.len() + rest
+}
+
 /// One to three bytes as a number that orders strings of one length: first, middle and last byte, some of which are one.
 #[inline]
 fn few_bytes(bytes: &[u8]) -> u32 {
@@ -157,6 +174,10 @@ mod tests {
             let like_a = [&a[..kept.min(a.len())], b.as_slice()].concat();
             prop_assert_eq!(compare_bytes(&a, &like_a), a.cmp(&like_a));
             prop_assert_eq!(compare_bytes(&a, &a), Ordering::Equal);
+            for b in [&b, &like_a, &a] {
+                let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+                prop_assert_eq!(common_bytes(&a, b), common);
+            }
         }
 
         #[test]

@@ -24,13 +24,13 @@ fn corrupt(page: &PageView<'_>, reason: String) -> EseError {
 /// Bytes in use, holes and tags must add up, and no two tags may share a byte.
 fn check_space(page: &PageView<'_>) -> EseResult<()> {
     let area = page.size().data_bytes();
-    let mut used = 0;
-    let mut extents = Vec::with_capacity(page.tag_count());
+    let (mut used, mut end, mut is_in_order) = (0, 0, true);
     for index in 0..page.tag_count() {
         let tag = page.tag(index)?;
         used += tag.length_bytes;
         if tag.length_bytes > 0 {
-            extents.push((tag.offset, tag.offset + tag.length_bytes));
+            is_in_order &= tag.offset >= end;
+            end = end.max(tag.offset + tag.length_bytes);
         } else if index >= page.reserved_tags() {
             return Err(corrupt(page, format!("tag {index} is empty")));
         }
@@ -45,14 +45,10 @@ fn check_space(page: &PageView<'_>) -> EseResult<()> {
     if page.uncommitted_free_bytes() > free {
         return Err(corrupt(page, "more uncommitted free bytes than free bytes".into()));
     }
-    // Pages that were filled entry by entry are in order.
-    if !extents.is_sorted() {
-        extents.sort_unstable();
-    }
-    if extents.windows(2).any(|pair| pair[0].1 > pair[1].0) {
+    // Pages that were filled entry by entry are in order, and need no sorting.
+    if !is_in_order && has_overlap(page)? {
         return Err(corrupt(page, "two tags overlap".into()));
     }
-    let end = extents.last().map_or(0, |extent| extent.1);
     if page.first_free() < end || page.first_free() + tags_bytes > area {
         return Err(corrupt(
             page,
@@ -60,6 +56,18 @@ fn check_space(page: &PageView<'_>) -> EseResult<()> {
         ));
     }
     Ok(())
+}
+
+fn has_overlap(page: &PageView<'_>) -> EseResult<bool> {
+    let mut extents = Vec::with_capacity(page.tag_count());
+    for index in 0..page.tag_count() {
+        let tag = page.tag(index)?;
+        if tag.length_bytes > 0 {
+            extents.push((tag.offset, tag.offset + tag.length_bytes));
+        }
+    }
+    extents.sort_unstable();
+    Ok(extents.windows(2).any(|pair| pair[0].1 > pair[1].0))
 }
 
 /// Each node must decode, have data, and stand after the one before it.

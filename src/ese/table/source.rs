@@ -88,6 +88,11 @@ impl FieldSource for RecordSource<'_> {
         _: bool,
         nth: usize,
     ) -> EseResult<Option<Cow<'_, [u8]>>> {
+        if nth == 0
+            && let Some(value) = self.view.plain(column)
+        {
+            return Ok(value.map(Cow::Borrowed));
+        }
         let named = |error: EseError| error.in_object(&column.name);
         match self.view.get(column).map_err(named)? {
             // A default is the table's, not that of whoever asks.

@@ -1,7 +1,7 @@
 //! Building a tree from entries that arrive in order: whole leaf pages, filled to the last byte, branches above them.
 
 use super::insert::check_length;
-use super::pack::{Division, Entry, Packing, divide, fits_on_root, separator, write_page};
+use super::pack::{Division, Entry, Packing, divide, fits_on_root, separator_between, write_page};
 use super::space::SPACE_HEADER_BYTES;
 use super::{Forest, Tree};
 use crate::ese::error::{EseError, EseResult, Refusal};
@@ -147,8 +147,7 @@ impl TreeBuilder {
         self.shape.leaves += 1;
         let key = match (next, &self.leaf.last) {
             (Some((key, data)), Some(last)) => {
-                let after = Entry { key: key.to_vec(), data: data.to_vec() };
-                separator(last, &after, self.tree.is_by_data())?
+                separator_between((&last.key, &last.data), (key, data), self.tree.is_by_data())?
             }
             _ => Vec::new(),
         };

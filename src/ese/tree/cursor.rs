@@ -2,12 +2,12 @@
 
 use super::Tree;
 use super::descent::{Target, child_line};
-use super::near::{Spot, spot_near, spot_of};
+use super::near::{Spot, child_near, spot_near, spot_of};
 use super::path::{Level, Loader, Path};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::rules::stands_after;
 use crate::ese::page::{Node, PageFlags, Pgno};
-use crate::ese::txn::{PageRef, Pages};
+use crate::ese::txn::{PageRef, Pages, Rank};
 
 /// A position in a tree: on an entry, before the first, or after the last.
 ///
@@ -145,7 +145,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             Spot::Behind => (level.frame.node_count(), false),
         };
         let expected = line + usize::from(is_hit);
-        self.loader.pages.note_leaf(&mark, level.page.pgno(), level.frame, expected);
+        self.loader.pages.note(&mark, Rank::Leaf, level.page.pgno(), level.frame, expected);
         level.line = line as isize;
         if is_hit {
             return Ok(Landing::Hit);
@@ -154,41 +154,39 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         Ok(if self.advance()? { Landing::Beyond } else { Landing::Nowhere })
     }
 
-    /// The spot of the target, if it lies between the first and the last entry of the leaf that was visited last, or of the one that
-    /// this names as the next: then it is there or nowhere. The path ends there.
+    /// The spot of the target, if it lies between the first and the last entry of the leaf that was visited last, or below the parent
+    /// that was visited last: then it is there or nowhere. The path ends there.
     fn spot_nearby(&mut self, target: Target<'_>) -> EseResult<Option<Spot>> {
-        let recent = self.loader.pages.recent_leaf(&self.tree().mark());
-        let own = self.path.last().filter(|level| level.is_leaf());
-        let own = own.map(|level| (level.page.pgno(), (level.line + 1) as usize));
-        let (mut expected, may_follow) = match (recent, own) {
-            (Some(recent), own) => {
-                if own.is_none_or(|(pgno, _)| pgno != recent.page.pgno()) {
-                    self.enter(Level::new(recent.page, recent.frame, -1));
-                }
-                (recent.line, true)
-            }
-            (None, Some((_, expected))) => (expected, false),
-            (None, None) => return Ok(None),
-        };
-        self.loader.start_over();
         let by_data = self.tree().is_by_data();
-        loop {
-            let Some(level) = self.path.last() else { return Ok(None) };
-            let page = level.view();
-            match spot_near(&page, expected, target, by_data)? {
-                spot @ Spot::At { .. } => return Ok(Some(spot)),
-                Spot::Behind if may_follow && self.loader.has_loaded_nothing() => {
-                    let Some(next) = page.next() else { return Ok(None) };
-                    let level = self.loader.load(next, 0)?;
-                    if !level.is_leaf() {
-                        return Ok(None);
-                    }
-                    self.enter(level);
-                    expected = 0;
-                }
-                Spot::Before | Spot::Behind => return Ok(None),
-            }
+        let recent = self.loader.pages.recent(&self.tree().mark(), Rank::Leaf);
+        let remembered = recent.as_ref().map(|recent| recent.line);
+        if let Some(recent) = recent
+            && self.path.last().is_none_or(|own| own.page.pgno() != recent.page.pgno())
+        {
+            self.enter(Level::new(recent.page, recent.frame, -1));
         }
+        self.loader.start_over();
+        let Some(leaf) = self.path.last().filter(|level| level.is_leaf()) else { return Ok(None) };
+        let expected = remembered.unwrap_or((leaf.line + 1) as usize);
+        let spot = spot_near(&leaf.view(), expected, target, by_data)?;
+        if let Spot::At { .. } = spot {
+            return Ok(Some(spot));
+        }
+        let Some(leaf) = self.leaf_nearby(target)? else { return Ok(None) };
+        let spot = spot_of(&leaf.view(), target, by_data)?;
+        self.enter(leaf);
+        Ok(Some(spot))
+    }
+
+    /// The leaf that holds the target or nothing does, if it hangs below the parent of leaves that was visited last.
+    fn leaf_nearby(&mut self, target: Target<'_>) -> EseResult<Option<Level<'p>>> {
+        let mark = self.tree().mark();
+        let Some(parent) = self.loader.pages.recent(&mark, Rank::Parent) else { return Ok(None) };
+        let page = parent.page.framed(parent.frame);
+        let Some(line) = child_near(&page, parent.line, target)? else { return Ok(None) };
+        self.loader.pages.note(&mark, Rank::Parent, parent.page.pgno(), parent.frame, line);
+        let leaf = self.loader.load(page.child(line)?, 0)?;
+        Ok(Some(leaf).filter(Level::is_leaf))
     }
 
     /// Makes the path one leaf alone.
@@ -221,7 +219,8 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
     /// in turn and holds the entries behind it.
     fn follow_link(&mut self) -> bool {
         let Ok(Some(next)) = self.linked_leaf() else { return false };
-        self.loader.pages.note_leaf(&self.tree().mark(), next.page.pgno(), next.frame, 0);
+        let mark = self.tree().mark();
+        self.loader.pages.note(&mark, Rank::Leaf, next.page.pgno(), next.frame, 0);
         self.enter(next);
         true
     }
@@ -259,6 +258,10 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             }
             let line = child_line(&page, target)?;
             let child = page.child(line)?;
+            if page.has(PageFlags::PARENT_OF_LEAF) {
+                let mark = self.loader.tree.mark();
+                self.loader.pages.note(&mark, Rank::Parent, page.pgno(), level.frame, line);
+            }
             level.line = line as isize;
             self.path.push(level);
             level = self.load_level(child)?;
@@ -271,7 +274,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             self.path.clear();
         }
         while let Some(level) = self.path.pop() {
-            if self.path.len() == 0 || spans(&level, target) {
+            if self.path.len() == 0 || !level.is_leaf() && spans(&level, target) {
                 return Some(level);
             }
         }
@@ -302,10 +305,11 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
         Some((level.page.pgno(), usize::try_from(level.line).ok()?))
     }
 
-    /// Remembers that the entry the cursor stands on is likely to be looked for next; see [`Pages::note_leaf`].
+    /// Remembers that the entry the cursor stands on is likely to be looked for next; see [`Pages::note`].
     pub fn expect_here(&self) {
         if let Some((level, line)) = self.leaf_level() {
-            self.loader.pages.note_leaf(&self.tree().mark(), level.page.pgno(), level.frame, line);
+            let mark = self.tree().mark();
+            self.loader.pages.note(&mark, Rank::Leaf, level.page.pgno(), level.frame, line);
         }
     }
 
@@ -384,7 +388,7 @@ impl<'p, P: Pages + ?Sized> Cursor<'p, P> {
             let level = self.load_level(child)?;
             if level.is_leaf() {
                 let mark = self.tree().mark();
-                self.loader.pages.note_leaf(&mark, level.page.pgno(), level.frame, 0);
+                self.loader.pages.note(&mark, Rank::Leaf, level.page.pgno(), level.frame, 0);
             }
             self.path.push(level);
         }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use super::descent::Target;
 use crate::ese::error::EseResult;
-use crate::ese::page::{NodeFlags, PageView};
+use crate::ese::page::{Node, NodeFlags, PageView};
 
 /// Where a target stands to the entries of one leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(super) fn spot_near(
     target: Target<'_>,
     by_data: bool,
 ) -> EseResult<Spot> {
-    let mut search = Search::new(page, target, by_data);
+    let mut search = Search::new(page, |node| target.compare_leaf(node, by_data));
     let last = search.count.saturating_sub(1);
     let expected = expected.min(last);
     for line in [expected, expected + 1] {
@@ -41,15 +41,43 @@ pub(super) fn spot_near(
             return Ok(hit);
         }
     }
-    // Behind the expected line there is nothing to be found more often than not, before it mostly the one next to it.
-    let further =
-        if search.high == expected { [expected.wrapping_sub(1), 0] } else { [last, last] };
-    for line in further {
-        if let Some(hit) = search.probe(line)? {
-            return Ok(hit);
-        }
+    // Before the expected line it mostly is the one next to it; behind both, mostly nothing.
+    let further = if search.high == expected { expected.checked_sub(1) } else { Some(last) };
+    if let Some(line) = further
+        && let Some(hit) = search.probe(line)?
+    {
+        return Ok(hit);
     }
     search.halve()
+}
+
+/// The line of the child that holds the target, if this page tells both of its bounds; likely at the line that is expected, or
+/// a few lines behind it.
+///
+/// # Errors
+/// As [`spot_near`].
+pub(super) fn child_near(
+    page: &PageView<'_>,
+    expected: usize,
+    target: Target<'_>,
+) -> EseResult<Option<usize>> {
+    let order = |separator: &Node<'_>| match target.is_past(separator) {
+        true => Ordering::Less,
+        false => Ordering::Greater,
+    };
+    let mut search = Search::new(page, order);
+    let expected = expected.min(search.count.saturating_sub(1));
+    search.probe(expected)?;
+    // Forward in growing steps.
+    let mut step = 1;
+    while search.high == search.count && search.low < search.count {
+        search.probe((search.low + step - 1).min(search.count - 1))?;
+        step *= 2;
+    }
+    match search.halve()? {
+        Spot::At { line, .. } => Ok((!page.node(line)?.key.is_empty()).then_some(line)),
+        Spot::Before | Spot::Behind => Ok(None),
+    }
 }
 
 /// Finds the spot of a target anywhere on a page.
@@ -57,23 +85,23 @@ pub(super) fn spot_near(
 /// # Errors
 /// As [`spot_near`].
 pub(super) fn spot_of(page: &PageView<'_>, target: Target<'_>, by_data: bool) -> EseResult<Spot> {
-    Search::new(page, target, by_data).halve()
+    Search::new(page, |node| target.compare_leaf(node, by_data)).halve()
 }
 
-/// A search: entries on lines before `low` are before the target, those from `high` on are behind it.
-struct Search<'s> {
+/// A search: nodes on lines before `low` are before the target, those from `high` on are behind it.
+struct Search<'s, O> {
     page: &'s PageView<'s>,
-    target: Target<'s>,
-    by_data: bool,
+    /// How a node stands to the target.
+    order: O,
     count: usize,
     low: usize,
     high: usize,
 }
 
-impl<'s> Search<'s> {
-    fn new(page: &'s PageView<'s>, target: Target<'s>, by_data: bool) -> Self {
+impl<'s, O: FnMut(&Node<'_>) -> Ordering> Search<'s, O> {
+    fn new(page: &'s PageView<'s>, order: O) -> Self {
         let count = page.node_count();
-        Self { page, target, by_data, count, low: 0, high: count }
+        Self { page, order, count, low: 0, high: count }
     }
 
     fn halve(mut self) -> EseResult<Spot> {
@@ -96,7 +124,7 @@ impl<'s> Search<'s> {
             return Ok(None);
         }
         let node = self.page.node(line)?;
-        match self.target.compare_leaf(&node, self.by_data) {
+        match (self.order)(&node) {
             Ordering::Less => self.low = line + 1,
             Ordering::Greater => self.high = line,
             Ordering::Equal => {
@@ -110,10 +138,24 @@ impl<'s> Search<'s> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
+    use super::super::descent::child_line;
     use super::*;
     use crate::ese::page::{ObjId, PageEditor, PageFlags, Pgno};
+
+    /// A page with a node for each number.
+    fn page_of(numbers: &BTreeSet<u32>, flags: PageFlags) -> Vec<u8> {
+        let mut bytes = vec![0; 4096];
+        let mut page =
+            PageEditor::format(&mut bytes, Pgno::fixed(7), ObjId(9), flags, &[0, 0, 0, 7]);
+        for (line, number) in numbers.iter().enumerate() {
+            assert!(page.insert_node(line, &number.to_be_bytes(), &[1, 0, 0, 0]));
+        }
+        bytes
+    }
 
     proptest! {
         #[test]
@@ -122,13 +164,8 @@ mod tests {
             wanted in 0u32..120,
             expected in 0usize..70,
         ) {
-            let mut bytes = vec![0; 4096];
-            let flags = PageFlags::LEAF;
-            let mut page =
-                PageEditor::format(&mut bytes, Pgno::fixed(7), ObjId(9), flags, &[0, 0, 0, 7]);
-            for (line, number) in numbers.iter().enumerate() {
-                prop_assert!(page.insert_node(line, &number.to_be_bytes(), &[1]));
-            }
+            let bytes = page_of(&numbers, PageFlags::LEAF);
+            let page = PageView::new(&bytes, Pgno::fixed(7)).unwrap();
             let key = wanted.to_be_bytes();
             let target = Target { key: &key, data: &[] };
             let line = numbers.range(..wanted).count();
@@ -138,8 +175,32 @@ mod tests {
                 false if line == numbers.len() => Spot::Behind,
                 false => Spot::At { line, is_hit: false },
             };
-            prop_assert_eq!(spot_near(&page.view(), expected, target, false).unwrap(), right);
-            prop_assert_eq!(spot_of(&page.view(), target, false).unwrap(), right);
+            prop_assert_eq!(spot_near(&page, expected, target, false).unwrap(), right);
+            prop_assert_eq!(spot_of(&page, target, false).unwrap(), right);
+        }
+
+        #[test]
+        fn whatever_line_is_expected_the_child_is_the_same(
+            numbers in prop::collection::btree_set(0u32..120, 1..60),
+            wanted in 0u32..120,
+            expected in 0usize..70,
+            ends_in_infinity in any::<bool>(),
+        ) {
+            let mut bytes = page_of(&numbers, PageFlags::PARENT_OF_LEAF);
+            if ends_in_infinity {
+                let mut page = PageEditor::over(&mut bytes, Pgno::fixed(7));
+                assert!(page.insert_node(numbers.len(), &[], &[1, 0, 0, 0]));
+            }
+            let page = PageView::new(&bytes, Pgno::fixed(7)).unwrap();
+            let key = wanted.to_be_bytes();
+            let target = Target { key: &key, data: &[] };
+            // Separators are exclusive upper bounds; what lies before the first one or behind the last one may lie elsewhere.
+            let line = numbers.range(..=wanted).count();
+            let right = (1..numbers.len()).contains(&line).then_some(line);
+            prop_assert_eq!(child_near(&page, expected, target).unwrap(), right);
+            if let Some(line) = right {
+                prop_assert_eq!(child_line(&page, target).unwrap(), line);
+            }
         }
     }
 }

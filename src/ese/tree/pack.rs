@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use super::Tree;
 use crate::ese::error::{EseError, EseResult};
+use crate::ese::page::key::common_bytes;
 use crate::ese::page::layout::TAG_BYTES;
 use crate::ese::page::{NodeFlags, PageEditor, PageFlags, PageSize, PageView, Pgno};
 
@@ -62,8 +63,7 @@ pub fn entries_of(page: &PageView<'_>) -> EseResult<Vec<Entry>> {
 
 /// Bytes that a node takes on a page whose tag 0 is `prefix`.
 fn node_bytes(prefix: &[u8], entry: &Entry) -> usize {
-    let common = prefix.iter().zip(&entry.key).take_while(|(a, b)| a == b).count();
-    let saved = common.saturating_sub(2);
+    let saved = common_bytes(prefix, &entry.key).saturating_sub(2);
     TAG_BYTES + 2 + entry.key.len() - saved + entry.data.len()
 }
 
@@ -175,14 +175,23 @@ pub fn write_page(bytes: &mut [u8], pgno: Pgno, tree: &Tree, level: PageFlags, e
 /// [`EseError::Corrupt`] when `after` does not stand after `before`, [`EseError::Limit`] when the string is so long that
 /// a branch page could not hold two of its kind.
 pub fn separator(before: &Entry, after: &Entry, by_data: bool) -> EseResult<Vec<u8>> {
-    let common = |a: &[u8], b: &[u8]| a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let in_key = common(&before.key, &after.key);
-    let in_data = common(&before.data, &after.data);
-    let separator = match (after.key.get(..=in_key), after.data.get(..=in_data)) {
+    separator_between((&before.key, &before.data), (&after.key, &after.data), by_data)
+}
+
+/// As [`separator`], of keys and data that are no entries.
+///
+/// # Errors
+/// As there.
+pub fn separator_between(
+    (before_key, before_data): (&[u8], &[u8]),
+    (key, data): (&[u8], &[u8]),
+    by_data: bool,
+) -> EseResult<Vec<u8>> {
+    let in_key = common_bytes(before_key, key);
+    let in_data = common_bytes(before_data, data);
+    let separator = match (key.get(..=in_key), data.get(..=in_data)) {
         (Some(key), _) => key.to_vec(),
-        (None, Some(data)) if by_data && before.key == after.key => {
-            [after.key.as_slice(), data].concat()
-        }
+        (None, Some(data)) if by_data && before_key == key => [key, data].concat(),
         _ => return Err(EseError::corrupt_bytes("the entries of a tree are not ascending")),
     };
     if separator.len() > KEY_BYTES_MAX {

@@ -108,11 +108,6 @@ impl<'p, P: Pages + ?Sized> Loader<'p, P> {
         self.loaded = 0;
     }
 
-    /// Whether this walk has not left the page where it began.
-    pub(super) fn has_loaded_nothing(&self) -> bool {
-        self.loaded == 0
-    }
-
     /// Whether more pages were loaded than the tree can have.
     #[inline]
     pub(super) fn is_beyond_bounds(&self) -> bool {

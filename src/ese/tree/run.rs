@@ -6,7 +6,7 @@
 
 use super::Tree;
 use super::insert::check_length;
-use super::pack::{Entry, entries_of, separator};
+use super::pack::{Entry, entries_of, separator_between};
 use super::space::Extent;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{PageEditor, PageFlags, PageSize, PageView, Pgno};
@@ -190,8 +190,9 @@ impl RunBuilder {
 
     fn note_separator(&mut self, key: &[u8], data: &[u8]) -> EseResult<()> {
         let Some(last) = &self.last else { return Ok(()) };
-        let next = Entry { key: key.to_vec(), data: self.data_in_place(data) };
-        self.separators.push(separator(last, &next, self.tree.is_by_data())?);
+        let by_data = self.tree.is_by_data();
+        let after = (key, if by_data { data } else { &[] });
+        self.separators.push(separator_between((&last.key, &last.data), after, by_data)?);
         Ok(())
     }
 

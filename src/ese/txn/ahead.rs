@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::commit::{finish_page, write_pages};
+use super::commit::finish_page;
 use super::pager::Pager;
 use super::reader::{PageReader, beyond_end};
 use super::source::{PageRef, Pages};
@@ -41,8 +41,16 @@ impl AheadWriter {
         for (pgno, page) in numbers.iter().zip(pages.chunks_exact_mut(page_bytes)) {
             finish_page(page, *pgno, self.dbtime)?;
         }
-        let pages = pages.chunks_exact(page_bytes);
-        write_pages(&*self.storage, numbers.iter().copied().zip(pages), page_bytes)
+        // Adjacent pages lie together here too, and are written from where they lie.
+        let mut rest: &[u8] = pages;
+        for adjacent in numbers.chunk_by(|before, after| before.get() + 1 == after.get()) {
+            let (now, later) = rest.split_at(adjacent.len() * page_bytes);
+            if let Some(first) = adjacent.first() {
+                self.storage.write_all_at(now, first.offset_bytes(self.page_size))?;
+            }
+            rest = later;
+        }
+        Ok(())
     }
 }
 

@@ -54,4 +54,4 @@ pub use file::{DatabaseFile, read_header};
 pub use pager::{Pager, check_editable};
 pub use recent::RecentPages;
 pub use scan::{PageFinding, PageProblem, scan_pages};
-pub use source::{PageRef, Pages, RecentLeaf, TreeMark};
+pub use source::{PageRef, Pages, Rank, RecentPage, TreeMark};

@@ -27,14 +27,23 @@ pub trait Pages {
     /// Says that these pages will be asked for soon, so that the source may read ahead.
     fn will_need(&self, _pages: &[Pgno]) {}
 
-    /// The leaf of a tree that was visited last, if that is remembered; see [`super::RecentPages`].
-    fn recent_leaf(&self, _tree: &TreeMark) -> Option<RecentLeaf<'_>> {
+    /// The page of this rank of a tree that was visited last, if that is remembered; see [`super::RecentPages`].
+    fn recent(&self, _tree: &TreeMark, _rank: Rank) -> Option<RecentPage<'_>> {
         None
     }
 
-    /// A leaf of a tree is being visited: `frame` is that of page `leaf`, which was found to belong to the tree, and `line` the one that is
-    /// likely to be looked for next.
-    fn note_leaf(&self, _tree: &TreeMark, _leaf: Pgno, _frame: PageFrame, _line: usize) {}
+    /// A page of a tree is being visited: `frame` is that of page `pgno`, which was found to belong to the tree, and `line` the one that
+    /// is likely to be looked for next.
+    fn note(&self, _tree: &TreeMark, _rank: Rank, _pgno: Pgno, _frame: PageFrame, _line: usize) {}
+}
+
+/// Which pages of a tree are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rank {
+    /// Leaves.
+    Leaf,
+    /// Branch pages whose children are leaves.
+    Parent,
 }
 
 /// A tree as its pages name it.
@@ -48,9 +57,9 @@ pub struct TreeMark {
     pub flags: PageFlags,
 }
 
-/// A leaf that was visited before.
+/// A page that was visited before.
 #[derive(Debug, Clone)]
-pub struct RecentLeaf<'a> {
+pub struct RecentPage<'a> {
     /// The page, which belongs to the tree.
     pub page: PageRef<'a>,
     /// Its frame.

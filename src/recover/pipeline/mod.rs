@@ -14,6 +14,7 @@
 //! | `mod` | the threads, and what ends them |
 //! | `shared` | what all of them look at: the target, its last commit, contents that several items hold |
 //! | `worker` | planning, verifying, and in which order |
+//! | `ranks` | in which order what they share is taken |
 //! | `pool` | free pages for what workers write |
 //! | `room` | memory for what is built and not linked in yet |
 //! | `piece` | some items of a mailbox, built |
@@ -24,6 +25,7 @@ mod clock;
 mod committer;
 mod piece;
 mod pool;
+mod ranks;
 mod room;
 mod shared;
 mod worker;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::shared::{Claim, Shared};
+use super::shared::Shared;
 use super::worker::Planned;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::{DatabaseFile, RecentPages};
@@ -217,9 +217,8 @@ impl<'p> Reading<'p> {
             return Ok(Readable { write, item, weight, content: Holding::New(place) });
         }
         let is_shared = content.holders > 1;
-        if is_shared && let Some(claim) = self.shared.claims().copies.get(&write.instance).copied()
-        {
-            return Ok(Readable { write, item, weight, content: Holding::Shared(claim.copy) });
+        if is_shared && let Some(copy) = self.shared.claims().copies.get(&write.instance).copied() {
+            return Ok(Readable { write, item, weight, content: Holding::Shared(copy) });
         }
         let (parts, needs) = self.rows.parts(write.instance)?;
         if let Some((copy, sum)) = self.find_in_target(&content)? {
@@ -308,12 +307,8 @@ impl<'p> Reading<'p> {
             copy.sum = sum;
             bytes += copy.needs.bytes;
         }
-        let mut claims = self.shared.claims();
-        for copy in self.copies.iter().filter(|copy| copy.is_shared) {
-            if let Some(claim) = claims.copies.get_mut(&copy.parts.instance) {
-                claim.sum = Some(copy.sum);
-            }
-        }
+        let shared = self.copies.iter().filter(|copy| copy.is_shared);
+        self.shared.note_built(shared.map(|copy| (copy.parts.instance, copy.sum)));
         Ok(bytes)
     }
 
@@ -414,8 +409,7 @@ impl<'p> Reading<'p> {
             let id = given.instance_of(&shared.parcel_target, next - 1)?;
             copy.to = Some(id);
             if copy.is_shared {
-                let claim = Claim { copy: id, sum: None, is_verified: false };
-                claims.copies.insert(copy.parts.instance, claim);
+                claims.copies.insert(copy.parts.instance, id);
                 claims.outstanding.insert(id);
             }
         }
@@ -424,7 +418,7 @@ impl<'p> Reading<'p> {
     }
 
     /// Contents that another worker has claimed since they were read.
-    fn leave_to_others(&mut self, claimed: &HashMap<InstanceId, Claim>) {
+    fn leave_to_others(&mut self, claimed: &HashMap<InstanceId, InstanceId>) {
         let is_mine =
             |copy: &Copied| !(copy.is_shared && claimed.contains_key(&copy.parts.instance));
         if self.copies.iter().all(is_mine) {
@@ -436,8 +430,8 @@ impl<'p> Reading<'p> {
             if is_mine(&copy) {
                 moved.insert(place, Holding::New(kept.len()));
                 kept.push(copy);
-            } else if let Some(claim) = claimed.get(&copy.parts.instance) {
-                moved.insert(place, Holding::Shared(claim.copy));
+            } else if let Some(other) = claimed.get(&copy.parts.instance) {
+                moved.insert(place, Holding::Shared(*other));
             }
         }
         self.copies = kept;

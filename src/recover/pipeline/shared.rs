@@ -9,6 +9,7 @@ use std::sync::{
 
 use super::clock::Clock;
 use super::pool::PagePool;
+use super::ranks::{Held, Rank};
 use super::room::Room;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
@@ -22,22 +23,11 @@ use crate::store::{
     StoreWriter,
 };
 
-/// A source content that several items hold, and its copy.
-#[derive(Debug, Clone, Copy)]
-pub struct Claim {
-    /// The copy.
-    pub copy: InstanceId,
-    /// The sum over what was built; none as long as it is being built.
-    pub sum: Option<u32>,
-    /// It was read back.
-    pub is_verified: bool,
-}
-
 /// Contents that several items hold: whoever comes first copies one, the others refer to it.
 #[derive(Debug, Default)]
 pub struct Claims {
     /// Copies, by the source's ids.
-    pub copies: HashMap<InstanceId, Claim>,
+    pub copies: HashMap<InstanceId, InstanceId>,
     /// Copies that are not in the target yet.
     pub outstanding: HashSet<InstanceId>,
     /// Contents of the target that items which are not there yet will hold: they must not go.
@@ -53,6 +43,9 @@ pub struct Shared {
     target: Mutex<StoreWriter>,
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
+    /// What was built of contents that several items hold, by the source's ids. Not among the claims: whoever verifies keeps the last
+    /// commit, for which a thread that holds the claims may be waiting.
+    built: Mutex<HashMap<InstanceId, SharedSum>>,
     pool: Mutex<PagePool>,
     stock: Mutex<ParcelStock>,
     files: AheadFiles,
@@ -99,6 +92,7 @@ impl Shared {
             target: Mutex::new(target),
             waiting: AtomicUsize::new(0),
             claims: Mutex::default(),
+            built: Mutex::default(),
             is_ending: AtomicBool::new(false),
             is_committing: AtomicBool::new(false),
             room: Room::new(job.run.memory_bytes / 8),
@@ -109,9 +103,9 @@ impl Shared {
     }
 
     /// The writer.
-    pub fn target(&self) -> MutexGuard<'_, StoreWriter> {
+    pub fn target(&self) -> Held<MutexGuard<'_, StoreWriter>> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let target = self.lock(self.target.try_lock(), || self.target.lock());
+        let target = self.lock(Rank::Target, || self.target.try_lock(), || self.target.lock());
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         target
     }
@@ -129,23 +123,27 @@ impl Shared {
     }
 
     /// Takes a lock at once, or waits for it by the clock.
-    fn lock<G>(&self, at_once: TryLockResult<G>, wait: impl FnOnce() -> LockResult<G>) -> G {
-        match at_once {
+    fn lock<G>(
+        &self,
+        rank: Rank,
+        at_once: impl FnOnce() -> TryLockResult<G>,
+        wait: impl FnOnce() -> LockResult<G>,
+    ) -> Held<G> {
+        Held::new(rank, || match at_once() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
                 self.clock.waiting(wait).unwrap_or_else(PoisonError::into_inner)
             }
-        }
+        })
     }
 
-    fn pool(&self) -> MutexGuard<'_, PagePool> {
-        self.lock(self.pool.try_lock(), || self.pool.lock())
+    fn pool(&self) -> Held<MutexGuard<'_, PagePool>> {
+        self.lock(Rank::Pool, || self.pool.try_lock(), || self.pool.lock())
     }
 
-    /// Taken before the writer where both are needed.
-    fn stock(&self) -> MutexGuard<'_, ParcelStock> {
-        self.lock(self.stock.try_lock(), || self.stock.lock())
+    fn stock(&self) -> Held<MutexGuard<'_, ParcelStock>> {
+        self.lock(Rank::Stock, || self.stock.try_lock(), || self.stock.lock())
     }
 
     /// Reserves what a parcel needs, from the stock if that has it.
@@ -178,8 +176,8 @@ impl Shared {
     }
 
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
-    pub fn committed(&self) -> RwLockReadGuard<'_, Arc<CommittedStore>> {
-        self.lock(self.committed.try_read(), || self.committed.read())
+    pub fn committed(&self) -> Held<RwLockReadGuard<'_, Arc<CommittedStore>>> {
+        self.lock(Rank::Committed, || self.committed.try_read(), || self.committed.read())
     }
 
     /// Whether the writer is kept for a commit: what needs it has to wait.
@@ -196,7 +194,9 @@ impl Shared {
     pub fn commit(&self, target: &mut StoreWriter) -> EseResult<()> {
         let mut alone = None;
         target.commit_when(&mut || {
-            alone = Some(self.lock(self.committed.try_write(), || self.committed.write()));
+            let rank = Rank::Committed;
+            let (at_once, wait) = (|| self.committed.try_write(), || self.committed.write());
+            alone = Some(self.lock(rank, at_once, wait));
         })?;
         if let Some(mut committed) = alone {
             *committed = Arc::new(target.committed()?);
@@ -204,9 +204,19 @@ impl Shared {
         Ok(())
     }
 
-    /// The shared contents. Taken before the writer where both are needed.
-    pub fn claims(&self) -> MutexGuard<'_, Claims> {
-        self.lock(self.claims.try_lock(), || self.claims.lock())
+    /// The shared contents.
+    pub fn claims(&self) -> Held<MutexGuard<'_, Claims>> {
+        self.lock(Rank::Claims, || self.claims.try_lock(), || self.claims.lock())
+    }
+
+    /// Tells what was built of contents that several items hold.
+    pub fn note_built(&self, sums: impl IntoIterator<Item = (InstanceId, u32)>) {
+        let known = |(source, sum)| (source, SharedSum { sum, is_verified: false });
+        self.sums().extend(sums.into_iter().map(known));
+    }
+
+    fn sums(&self) -> Held<MutexGuard<'_, HashMap<InstanceId, SharedSum>>> {
+        self.lock(Rank::Built, || self.built.try_lock(), || self.built.lock())
     }
 
     /// Tells everyone to stop.
@@ -235,13 +245,12 @@ impl Shared {
 
 impl SharedContents for Shared {
     fn built(&self, source: InstanceId) -> Option<SharedSum> {
-        let claim = self.claims().copies.get(&source).copied()?;
-        Some(SharedSum { sum: claim.sum?, is_verified: claim.is_verified })
+        self.sums().get(&source).copied()
     }
 
     fn set_verified(&self, source: InstanceId) {
-        if let Some(claim) = self.claims().copies.get_mut(&source) {
-            claim.is_verified = true;
+        if let Some(known) = self.sums().get_mut(&source) {
+            known.is_verified = true;
         }
     }
 }

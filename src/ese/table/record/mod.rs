@@ -29,7 +29,7 @@ pub use multi::MultiValues;
 pub use rewrite::{OwnValues, Rewrite};
 pub use sum::{RowSum, SumScope, joined};
 pub use tagged::{TaggedField, TaggedFields, TaggedStyle};
-pub use view::{FixedColumns, RecordView};
+pub use view::{FixedColumns, FixedPlace, RecordView};
 
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::PageSize;

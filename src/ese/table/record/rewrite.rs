@@ -3,7 +3,7 @@
 //! For copying rows by the million. What is not as simple as that is refused before anything is written, and goes the long way, value by
 //! value ([`super::encode_record`]); both ways give the same bytes.
 
-use super::encode::{Encoder, single};
+use super::encode::{Encoder, TaggedWriting, single};
 use super::tagged::{TaggedField, header};
 use super::{FieldInput, HEAD_BYTES, NO_VARIABLE, RecordView, Stored, TaggedStyle};
 use crate::ese::error::{EseError, EseResult};
@@ -171,15 +171,19 @@ impl Rewrite {
         if !is_framed || !own.iter().all(fits) || !self.needed.iter().all(has) {
             return None;
         }
-        let own_tagged = self.tagged_of(own);
-        let mut before = None;
-        source.tagged_fields().try_fold(0, |kept, field| {
+        let mut own = OwnTagged::new(columns, self.tagged_of(own));
+        let (mut kept, mut before) = (0, None);
+        for field in source.tagged_fields() {
             // Out of order they are found by some readers and not by others: none of that is handed on.
             let field = field.ok().filter(|field| before < Some(field.fid))?;
             before = Some(field.fid);
-            let stays = self.stays(&field, columns, own_tagged);
-            self.may_stay(&field).then(|| kept + usize::from(stays))
-        })
+            if !self.may_stay(&field) {
+                return None;
+            }
+            while own.next_before(field.fid).is_some() {}
+            kept += usize::from(self.stays(&field, &own));
+        }
+        Some(kept)
     }
 
     /// The new values of tagged columns.
@@ -188,12 +192,12 @@ impl Rewrite {
         own.get(from..).unwrap_or_default()
     }
 
-    /// Whether a field of the source goes into the copy.
-    fn stays(&self, field: &TaggedField<'_>, columns: &[ColumnDef], own: &OwnValues<'_>) -> bool {
-        let fid_of = |place: usize| columns.get(place).map(|column| column.fid);
+    /// Whether a field of the source goes into the copy; `own` are the new values from this field on.
+    #[inline]
+    fn stays(&self, field: &TaggedField<'_>, own: &OwnTagged<'_, '_>) -> bool {
         !field.is_null()
             && matches!(self.fate(field.fid), Fate::Kept { .. })
-            && own.binary_search_by_key(&Some(field.fid), |(place, _)| fid_of(*place)).is_err()
+            && !own.is_next(field.fid)
     }
 
     fn fate(&self, fid: Fid) -> Fate {
@@ -331,19 +335,75 @@ impl Rewrite {
         copy: &mut dyn FnMut(Lid) -> EseResult<Lid>,
         encoder: &mut Encoder<'_>,
     ) -> EseResult<()> {
-        let new = own.iter().filter(|(_, input)| *input != FieldInput::Null);
-        let mut area = encoder.begin_tagged(kept + new.clone().count());
+        let is_new = |(_, input): &&(usize, FieldInput<'_>)| *input != FieldInput::Null;
+        let mut area = encoder.begin_tagged(kept + own.iter().filter(is_new).count());
+        let mut own = OwnTagged::new(columns, own);
         // All were seen to be sound before.
-        let fields = source.tagged_fields().flatten();
-        let mut fields = fields.filter(|field| self.stays(field, columns, own)).peekable();
-        for (place, input) in new {
-            let Some(column) = columns.get(*place) else { continue };
-            while let Some(field) = fields.next_if(|field| field.fid < column.fid) {
+        for field in source.tagged_fields().flatten() {
+            while let Some(new) = own.next_before(field.fid) {
+                write_own(encoder, &mut area, new)?;
+            }
+            if self.stays(&field, &own) {
                 encoder.tagged_as_stored(&mut area, &field, copy)?;
             }
-            encoder.tagged_column(&mut area, column, input)?;
         }
-        fields.try_for_each(|field| encoder.tagged_as_stored(&mut area, &field, copy))
+        while let Some(new) = own.next() {
+            write_own(encoder, &mut area, new)?;
+        }
+        Ok(())
+    }
+}
+
+/// A new value of a tagged column. NULL is told by no entry.
+fn write_own(
+    encoder: &mut Encoder<'_>,
+    area: &mut TaggedWriting,
+    (column, input): (&ColumnDef, &FieldInput<'_>),
+) -> EseResult<()> {
+    match input {
+        FieldInput::Null => Ok(()),
+        input => encoder.tagged_column(area, column, input),
+    }
+}
+
+/// The new values of tagged columns, taken one after another in the order of the columns' numbers.
+struct OwnTagged<'o, 'v> {
+    columns: &'o [ColumnDef],
+    left: &'o OwnValues<'v>,
+    /// The column of the first one that is left.
+    ahead: Option<&'o ColumnDef>,
+}
+
+impl<'o, 'v> OwnTagged<'o, 'v> {
+    fn new(columns: &'o [ColumnDef], own: &'o OwnValues<'v>) -> Self {
+        let mut own = Self { columns, left: own, ahead: None };
+        own.look_ahead();
+        own
+    }
+
+    fn look_ahead(&mut self) {
+        self.ahead = self.left.first().and_then(|(place, _)| self.columns.get(*place));
+    }
+
+    /// Whether the next one belongs to this column.
+    #[inline]
+    fn is_next(&self, fid: Fid) -> bool {
+        self.ahead.is_some_and(|column| column.fid == fid)
+    }
+
+    /// Takes the next one.
+    fn next(&mut self) -> Option<(&'o ColumnDef, &'o FieldInput<'v>)> {
+        let column = self.ahead?;
+        let ((_, input), left) = self.left.split_first()?;
+        self.left = left;
+        self.look_ahead();
+        Some((column, input))
+    }
+
+    /// Takes the next one if it belongs to a column before `fid`.
+    #[inline]
+    fn next_before(&mut self, fid: Fid) -> Option<(&'o ColumnDef, &'o FieldInput<'v>)> {
+        if self.ahead?.fid < fid { self.next() } else { None }
     }
 }
 

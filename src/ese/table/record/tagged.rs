@@ -18,6 +18,7 @@ use super::multi::{LinearItem, MultiValues};
 use super::{FieldValues, Stored, broken, u16_at};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::PageSize;
+use crate::ese::page::layout::u32_at;
 use crate::ese::table::column::{Fid, Lid};
 
 const ENTRY_BYTES: usize = 4;
@@ -99,36 +100,46 @@ impl<'a> TaggedArea<'a> {
     }
 
     /// Column number and `ib` of an entry below the count.
+    #[inline(always)]
     fn entry(self, index: usize) -> (Fid, u16) {
-        let offset = index * ENTRY_BYTES;
-        (
-            Fid(u16_at(self.bytes, offset).unwrap_or_default()),
-            u16_at(self.bytes, offset + 2).unwrap_or_default(),
-        )
+        let entry = u32_at(self.bytes, index * ENTRY_BYTES).unwrap_or_default();
+        (Fid(entry as u16), (entry >> 16) as u16)
+    }
+
+    /// Where the data of an entry begin.
+    #[inline]
+    fn start(self, ib: u16) -> usize {
+        usize::from(ib & self.offset_mask())
     }
 
     /// The field of an entry below `count`.
     fn field(self, index: usize, count: usize) -> EseResult<TaggedField<'a>> {
-        let (fid, ib) = self.entry(index);
-        let start = usize::from(ib & self.offset_mask());
-        let end = if index + 1 < count {
-            usize::from(self.entry(index + 1).1 & self.offset_mask())
-        } else {
-            self.bytes.len()
+        let end = match index + 1 < count {
+            true => self.start(self.entry(index + 1).1),
+            false => self.bytes.len(),
         };
-        let data = self
-            .bytes
-            .get(start..end)
-            .filter(|_| start >= count * ENTRY_BYTES)
-            .ok_or_else(|| broken(format!("tagged column {fid} at {start}..{end}")))?;
+        self.field_of(self.entry(index), end, count)
+    }
+
+    /// The field of an entry whose data end at `end`.
+    #[inline(always)]
+    fn field_of(
+        self,
+        (fid, ib): (Fid, u16),
+        end: usize,
+        count: usize,
+    ) -> EseResult<TaggedField<'a>> {
+        let start = self.start(ib);
+        let data = self.bytes.get(start..end).filter(|_| start >= count * ENTRY_BYTES);
+        let Some(data) = data else { return Err(out_of_place(fid, start, end)) };
         let has_header = self.style == TaggedStyle::Large || ib & SMALL_HEADER != 0;
         let content = if self.style == TaggedStyle::Small && ib & SMALL_NULL != 0 {
             Content::Null
         } else if has_header {
-            let (header, data) = data
-                .split_first()
-                .ok_or_else(|| broken(format!("tagged column {fid} without its header byte")))?;
-            Content::Headed(*header, data)
+            match data.split_first() {
+                Some((header, data)) => Content::Headed(*header, data),
+                None => return Err(headless(fid)),
+            }
         } else {
             Content::Bare(data)
         };
@@ -240,11 +251,22 @@ impl<'a> TaggedArea<'a> {
 
     pub(super) fn fields(self) -> TaggedFields<'a> {
         let next = if self.style == TaggedStyle::Linear { Ok(0) } else { self.count() };
-        match next {
-            Ok(count) => TaggedFields { area: self, count, next: 0, failed: None },
-            Err(error) => TaggedFields { area: self, count: 0, next: 0, failed: Some(error) },
-        }
+        let (count, failed) = match next {
+            Ok(count) => (count, None),
+            Err(error) => (0, Some(error)),
+        };
+        TaggedFields { area: self, count, next: 0, ahead: self.entry(0), failed }
     }
+}
+
+#[cold]
+fn out_of_place(fid: Fid, start: usize, end: usize) -> EseError {
+    broken(format!("tagged column {fid} at {start}..{end}"))
+}
+
+#[cold]
+fn headless(fid: Fid) -> EseError {
+    broken(format!("tagged column {fid} without its header byte"))
 }
 
 /// Iterator over the tagged columns present, in stored order. A broken area ends it after one error.
@@ -255,10 +277,22 @@ pub struct TaggedFields<'a> {
     count: usize,
     /// Next entry, or next byte in the linear form.
     next: usize,
+    /// The next entry, if there is one.
+    ahead: (Fid, u16),
     failed: Option<EseError>,
 }
 
 impl<'a> TaggedFields<'a> {
+    /// What comes behind the entries of the array: nothing, the one error of a broken area, or columns of the linear form.
+    #[inline(never)]
+    fn next_of_other_form(&mut self) -> Option<EseResult<TaggedField<'a>>> {
+        match self.failed.take() {
+            Some(error) => Some(Err(error)),
+            None if self.area.style == TaggedStyle::Linear => self.next_linear(),
+            None => None,
+        }
+    }
+
     /// The items of the next column of the linear form.
     fn next_linear(&mut self) -> Option<EseResult<TaggedField<'a>>> {
         let rest = self.area.bytes.get(self.next..).filter(|rest| !rest.is_empty())?;
@@ -291,18 +325,20 @@ impl<'a> TaggedFields<'a> {
 impl<'a> Iterator for TaggedFields<'a> {
     type Item = EseResult<TaggedField<'a>>;
 
+    // Called from few places, for each field of each record: where it is inlined nothing of a field passes through memory.
+    #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(error) = self.failed.take() {
-            return Some(Err(error));
-        }
-        if self.area.style == TaggedStyle::Linear {
-            return self.next_linear();
-        }
         if self.next >= self.count {
-            return None;
+            return self.next_of_other_form();
         }
+        let here = self.ahead;
         self.next += 1;
-        Some(self.area.field(self.next - 1, self.count))
+        let mut end = self.area.bytes.len();
+        if self.next < self.count {
+            self.ahead = self.area.entry(self.next);
+            end = self.area.start(self.ahead.1);
+        }
+        Some(self.area.field_of(here, end, self.count))
     }
 }
 
@@ -352,10 +388,13 @@ impl<'a> TaggedField<'a> {
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when header byte and data contradict each other.
+    #[inline]
     pub fn values(&self) -> EseResult<FieldValues<'a>> {
         match self.content {
             Content::Null => Ok(FieldValues::Null),
-            Content::Bare(data) => Ok(FieldValues::One(Stored::Plain(data))),
+            Content::Bare(data) | Content::Headed(header::LONG_VALUE, data) => {
+                Ok(FieldValues::One(Stored::Plain(data)))
+            }
             Content::Headed(byte, data) => self.headed(byte, data),
             Content::Linear { items, count } => MultiValues::linear(items, count),
         }

@@ -22,6 +22,26 @@ pub struct RecordView<'a> {
     tagged: TaggedArea<'a>,
 }
 
+/// Where records of a table hold an ordinary fixed column, one whose absence means NULL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FixedPlace {
+    fid: Fid,
+    offset: u16,
+    width_bytes: usize,
+}
+
+impl FixedPlace {
+    /// The place of `column`; `None` for columns of other kinds.
+    #[inline]
+    pub fn of(column: &ColumnDef) -> Option<Self> {
+        let is_ordinary = column.fid.class() == ColumnClass::Fixed
+            && column.coltyp != ColumnType::Nil
+            && !column.has_default();
+        let offset = column.record_offset.filter(|_| is_ordinary)?;
+        Some(Self { fid: column.fid, offset, width_bytes: column.width_bytes() })
+    }
+}
+
 impl<'a> RecordView<'a> {
     /// Checks the frame of a record.
     ///
@@ -117,7 +137,30 @@ impl<'a> RecordView<'a> {
     ///
     /// # Errors
     /// [`crate::ese::EseError::Corrupt`], naming the column, when its bytes are broken.
+    #[inline]
     pub fn get(&self, column: &ColumnDef) -> EseResult<FieldValues<'a>> {
+        match self.plain(column) {
+            Some(value) => {
+                Ok(value.map_or(FieldValues::Null, |value| FieldValues::One(Stored::Plain(value))))
+            }
+            None => self.get_any(column),
+        }
+    }
+
+    /// The value of an ordinary fixed or variable column, on the terms of [`Self::fixed_array`]: what most columns are asked for.
+    #[inline]
+    pub fn plain(&self, column: &ColumnDef) -> Option<Option<&'a [u8]>> {
+        match column.fid.class() {
+            ColumnClass::Fixed => self.fixed_at(FixedPlace::of(column)?),
+            ColumnClass::Variable if column.coltyp != ColumnType::Nil && !column.has_default() => {
+                self.variable_plain(column.fid)
+            }
+            ColumnClass::Variable | ColumnClass::Tagged => None,
+        }
+    }
+
+    /// Any column, step by step.
+    fn get_any(&self, column: &ColumnDef) -> EseResult<FieldValues<'a>> {
         if column.coltyp == ColumnType::Nil {
             return Ok(FieldValues::Null);
         }
@@ -170,16 +213,26 @@ impl<'a> RecordView<'a> {
         fid: Fid,
         offset: u16,
     ) -> Option<Option<&'a [u8; N]>> {
-        if fid.0 > u16::from(self.last_fixed) {
+        match self.fixed_at(FixedPlace { fid, offset, width_bytes: N })? {
+            Some(value) => value.first_chunk().map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// The value of a fixed column, on the terms of [`Self::fixed_array`].
+    #[inline]
+    pub fn fixed_at(&self, place: FixedPlace) -> Option<Option<&'a [u8]>> {
+        if place.fid.0 > u16::from(self.last_fixed) {
             return Some(None);
         }
-        let bit = usize::from(fid.0.checked_sub(1)?);
+        let bit = usize::from(place.fid.0.checked_sub(1)?);
         if self.fixed.get(self.null_bitmap_offset + bit / 8)? >> (bit % 8) & 1 != 0 {
             return Some(None);
         }
-        let offset = usize::from(offset);
-        let value = self.fixed.get(HEAD_BYTES.max(offset)..self.null_bitmap_offset)?;
-        value.first_chunk().filter(|_| offset >= HEAD_BYTES).map(Some)
+        let offset = usize::from(place.offset);
+        let end = offset.checked_add(place.width_bytes)?;
+        let is_inside = offset >= HEAD_BYTES && end <= self.null_bitmap_offset;
+        self.fixed.get(offset..end).filter(|_| is_inside).map(Some)
     }
 
     /// The fixed columns in one piece, for walks over many records that are alike; `None` when there are more than it takes.
@@ -239,11 +292,16 @@ impl<'a> RecordView<'a> {
     /// The value of a variable column, on the terms of [`Self::fixed_array`].
     #[inline]
     pub fn variable_plain(&self, fid: Fid) -> Option<Option<&'a [u8]>> {
-        match self.variable(fid).ok()? {
-            Some(FieldValues::One(Stored::Plain(value))) => Some(Some(value)),
-            None | Some(FieldValues::Null) => Some(None),
-            Some(_) => None,
+        let index = usize::from(fid.0.checked_sub(Fid::FIRST_VARIABLE)?);
+        let Some(end) = u16_at(self.variable_table, 2 * index) else { return Some(None) };
+        if end & VARIABLE_NULL != 0 {
+            return Some(None);
         }
+        let start = match index.checked_sub(1) {
+            Some(before) => u16_at(self.variable_table, 2 * before)? & VARIABLE_END,
+            None => 0,
+        };
+        self.variable_data.get(usize::from(start)..usize::from(end)).map(Some)
     }
 
     /// All tagged columns present, in stored order, also those that no definition names.
