@@ -71,8 +71,14 @@ fn put_counters(out: &mut Vec<u8>, counters: &Counters) {
         out.extend_from_slice(if at == 0 { b"{\"" } else { b",\"" });
         out.extend_from_slice(name.as_bytes());
         out.extend_from_slice(b"\":");
-        // Writing to memory cannot fail.
-        let _ = serde_json::to_writer(&mut *out, &count);
+        match u8::try_from(count) {
+            // Most are 0.
+            Ok(digit @ 0..=9) => out.push(b'0' + digit),
+            _ => {
+                // Writing to memory cannot fail.
+                let _ = serde_json::to_writer(&mut *out, &count);
+            }
+        }
     }
     out.push(b'}');
 }

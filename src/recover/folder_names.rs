@@ -58,8 +58,10 @@ pub(super) fn numbered(name: &str, number: u64) -> String {
 /// Whether folders of these container classes hold items of one kind: their first two words are the same. A folder without a class
 /// holds mail.
 pub(super) fn hold_one_kind(class: &str, other: &str) -> bool {
-    let words = |class| if class == "" { "IPF.Note" } else { class }.split('.').take(2);
-    let (mut ours, mut theirs) = (words(class), words(other));
+    let [mut ours, mut theirs] = [class, other].map(|class| {
+        let class = if class.is_empty() { "IPF.Note" } else { class };
+        class.split('.').take(2)
+    });
     loop {
         match (ours.next(), theirs.next()) {
             (None, None) => return true,
@@ -76,4 +78,24 @@ pub(super) fn dated_name(start: FileTime) -> String {
     let minutes = start.0.div_euclid(MINUTE).rem_euclid(24 * 60);
     let (hour, minute) = (minutes / 60, minutes % 60);
     format!("Recovered Data {year:04}-{month:02}-{day:02} {hour:02}.{minute:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_two_words_of_a_class_say_what_a_folder_holds() {
+        for (class, other) in [
+            ("", "IPF.Note"),
+            ("ipf.note", "IPF.Note.OutlookHomepage"),
+            ("IPF", "ipf"),
+            ("IPF.", "IPF..x"),
+        ] {
+            assert!(hold_one_kind(class, other) && hold_one_kind(other, class), "{class} {other}");
+        }
+        for (class, other) in [("", "IPF.Task"), ("IPF", "IPF.Note"), ("IPF.Note", "IPM.Note")] {
+            assert!(!hold_one_kind(class, other) && !hold_one_kind(other, class));
+        }
+    }
 }

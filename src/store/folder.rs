@@ -348,6 +348,26 @@ mod tests {
     }
 
     #[test]
+    fn folders_of_one_name_are_told_by_their_ids_and_orphans_have_no_depth() {
+        let folders = vec![
+            folder(1, None, "root"),
+            folder(7, Some(1), "same"),
+            folder(5, Some(1), "Same"),
+            folder(6, Some(5), "same"),
+            folder(9, Some(8), "SAME"),
+        ];
+        let tree = FolderTree::new(id(1), folders);
+        let named = |parent, name| -> Vec<FolderId> {
+            tree.children(id(parent), name).iter().map(|child| child.id).collect()
+        };
+        assert_eq!(named(1, "SAME"), [id(5), id(7)]);
+        assert_eq!((named(5, "same"), named(8, "same")), (vec![id(6)], vec![id(9)]));
+        assert_eq!((named(1, "sam"), named(2, "same")), (vec![], vec![]));
+        let depths = [1, 5, 6, 9, 10].map(|number| tree.depth(id(number)));
+        assert_eq!(depths, [Some(0), Some(1), Some(2), None, None]);
+    }
+
+    #[test]
     fn cycles_and_lost_folders_are_orphans() {
         let folders = vec![
             folder(1, Some(5), "root"),
