@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Rooms that are kept at a time.
-const ROOMS_MAX: usize = 8;
+/// Rooms that are kept at a time: about as many as two workers fill.
+const ROOMS_MAX: usize = 16;
 /// Smaller ones are had as cheaply as from here.
 const ROOM_BYTES_MIN: usize = 32 << 10;
 /// Larger ones are not what this is for.
@@ -17,12 +17,14 @@ const ROOM_BYTES_MAX: usize = 2 << 20;
 pub struct Rooms(Arc<Mutex<Vec<Vec<u8>>>>);
 
 impl Rooms {
-    /// A room with any content, large if there is one.
+    /// The largest room there is, with any content; one of no size when there is none.
     pub fn take(&self) -> Vec<u8> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let largest = (0..rooms.len()).max_by_key(|at| rooms.get(*at).map(Vec::capacity));
+        largest.map(|at| rooms.swap_remove(at)).unwrap_or_default()
     }
 
-    /// Keeps a room that is not needed any more.
+    /// Keeps a room that is not needed any more, unless there are enough that are as large.
     pub fn keep(&self, room: Vec<u8>) {
         if !(ROOM_BYTES_MIN..=ROOM_BYTES_MAX).contains(&room.capacity()) {
             return;
@@ -30,6 +32,10 @@ impl Rooms {
         let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if rooms.len() < ROOMS_MAX {
             rooms.push(room);
+        } else if let Some(smallest) = rooms.iter_mut().min_by_key(|room| room.capacity())
+            && smallest.capacity() < room.capacity()
+        {
+            *smallest = room;
         }
     }
 }
@@ -47,11 +53,12 @@ mod tests {
             assert_eq!(rooms.clone().take().capacity(), 0);
         }
         for _ in 0..ROOMS_MAX + 3 {
-            rooms.keep(vec![7; ROOM_BYTES_MIN]);
+            rooms.keep(Vec::with_capacity(ROOM_BYTES_MIN));
         }
-        for _ in 0..ROOMS_MAX {
-            let room = rooms.take();
-            assert!(room.capacity() >= ROOM_BYTES_MIN);
+        rooms.keep(Vec::with_capacity(ROOM_BYTES_MAX));
+        assert_eq!(rooms.take().capacity(), ROOM_BYTES_MAX, "the largest one, though it came last");
+        for _ in 1..ROOMS_MAX {
+            assert_eq!(rooms.take().capacity(), ROOM_BYTES_MIN);
         }
         assert_eq!(rooms.take().capacity(), 0);
     }
