@@ -61,7 +61,7 @@ impl Pager {
         for pgno in std::mem::take(&mut self.dirty).into_keys() {
             self.reader.forget(pgno);
         }
-        self.reader.remap()
+        Ok(())
     }
 
     /// Writes new pages ahead of the commit, to free memory. Changed pages must stay until the commit (P1).

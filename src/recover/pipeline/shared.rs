@@ -83,7 +83,7 @@ impl Shared {
         tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
         Ok(Self {
             clock,
-            committed: RwLock::new(Arc::new(target.committed()?)),
+            committed: RwLock::new(Arc::new(target.committed())),
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
             stock: Mutex::new(target.parcel_stock()),
@@ -191,7 +191,7 @@ impl Shared {
             alone = Some(self.lock(self.committed.try_write(), || self.committed.write()));
         })?;
         if let Some(mut committed) = alone {
-            *committed = Arc::new(target.committed()?);
+            *committed = Arc::new(target.committed());
         }
         Ok(())
     }
