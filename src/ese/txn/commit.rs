@@ -1,5 +1,9 @@
 //! Commit: new pages, journal, pages in place. The order is the point; the promises are in the module above.
 
+use std::collections::BTreeMap;
+
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+
 use super::journal::{JournalFile, JournalWriter, journal_path};
 use super::pager::Pager;
 use super::source::Pages;
@@ -43,7 +47,7 @@ impl Pager {
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
         header.set_objid_last(self.objid_last);
-        self.stamp_changed_pages(dbtime)?;
+        finish_pages(&mut self.dirty, dbtime)?;
         if let Some(journal) = self.journal.clone() {
             self.journal_bytes += self.write_journal(&*journal, &header)?; // P4
         }
@@ -82,9 +86,7 @@ impl Pager {
         let mut pages = std::mem::take(&mut self.dirty);
         let is_kept = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || stays(page);
         self.dirty = pages.extract_if(.., is_kept).collect();
-        for (pgno, page) in &mut pages {
-            finish_page(page, *pgno, dbtime)?;
-        }
+        finish_pages(&mut pages, dbtime)?;
         write_pages(
             &*self.storage,
             pages.iter().map(|(pgno, page)| (*pgno, &**page)),
@@ -92,13 +94,6 @@ impl Pager {
         )?;
         for pgno in pages.into_keys() {
             self.reader.forget(pgno);
-        }
-        Ok(())
-    }
-
-    fn stamp_changed_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
-        for (pgno, page) in &mut self.dirty {
-            finish_page(page, *pgno, dbtime)?;
         }
         Ok(())
     }
@@ -140,6 +135,11 @@ impl Pager {
             Ok(())
         })
     }
+}
+
+/// As [`finish_page`], on all cores: whoever waits for a commit has nothing else to do.
+fn finish_pages(pages: &mut BTreeMap<Pgno, Box<[u8]>>, dbtime: Dbtime) -> EseResult<()> {
+    pages.par_iter_mut().try_for_each(|(pgno, page)| finish_page(page, *pgno, dbtime))
 }
 
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).
