@@ -43,21 +43,20 @@ impl Pager {
     fn commit_steps(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         let dbtime = self.next_dbtime();
         self.write_new_pages(dbtime, |_| false)?;
-        self.storage.sync()?; // P3
+        self.sync_in_place()?; // P3
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
         header.set_objid_last(self.objid_last);
         finish_pages(&mut self.dirty, dbtime)?;
         if let Some(journal) = self.journal.clone() {
             self.journal_bytes += self.write_journal(&*journal, &header)?; // P4
+            self.is_journal_needed = true;
         }
         alone();
         self.write_changed_pages()?;
         write_headers(&*self.storage, &header)?;
-        self.storage.sync()?;
-        if let Some(journal) = &self.journal {
-            journal.set_len(0)?; // P5
-            journal.sync()?;
+        if self.journal.is_none() {
+            self.storage.sync()?;
         }
         tracing::debug!(dbtime = dbtime.0, pages = self.dirty.len(), "committed");
         self.header = header;
@@ -65,6 +64,18 @@ impl Pager {
         for pgno in std::mem::take(&mut self.dirty).into_keys() {
             self.reader.forget(pgno);
         }
+        Ok(())
+    }
+
+    /// Syncs the file: all that was written, the pages that the last commit put in place among it. The journal of that commit has done its
+    /// duty then and is emptied (P5); the sync that comes with what is written next makes that last. Until then it may be found
+    /// complete, and laying it over what it says already changes nothing.
+    fn sync_in_place(&mut self) -> EseResult<()> {
+        self.storage.sync()?;
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.is_journal_needed) {
+            journal.set_len(0)?;
+        }
+        self.is_journal_needed = false;
         Ok(())
     }
 
@@ -124,6 +135,9 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the database stays dirty, with its journal, and can be opened again.
     pub fn close(mut self) -> EseResult<()> {
         self.guarded(|pager| {
+            if pager.is_journal_needed {
+                pager.sync_in_place()?;
+            }
             let mut header = pager.header.clone();
             header.set_state(DbState::Clean);
             write_headers_one_by_one(&*pager.storage, &header)?; // P6, P11

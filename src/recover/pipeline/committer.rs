@@ -261,7 +261,8 @@ impl<'c> Committer<'c> {
                 self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
             }
         }
-        Ok(())
+        // What the commit has put in place the next one must find synced (P5). The writer is free meanwhile.
+        self.shared.clock.during(Stage::Sync, || self.shared.sync_ahead())
     }
 
     /// Whether a piece can be linked in as soon as it comes: it lets nothing go, and holds nothing that is still on its way.
