@@ -115,17 +115,15 @@ impl Pager {
         }
     }
 
-    /// The last commit, to be read by other threads.
-    ///
-    /// # Errors
-    /// [`EseError::Io`].
-    pub fn committed(&self) -> EseResult<CommittedPages> {
-        Ok(CommittedPages {
-            reader: PageReader::new(self.storage.clone(), self.page_size())?,
+    /// The last commit, to be read by other threads. They share the writer's map: a page is verified once, whoever reads it, until it is
+    /// written over.
+    pub fn committed(&self) -> CommittedPages {
+        CommittedPages {
+            reader: self.reader.another(),
             header: self.header.clone(),
             last_page: self.last_page,
             path: self.path.clone(),
-        })
+        }
     }
 
     /// Takes a reserved page into use that has been written ahead.

@@ -1,5 +1,9 @@
 //! Commit: new pages, journal, pages in place. The order is the point; the promises are in the module above.
 
+use std::collections::BTreeMap;
+
+use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
+
 use super::journal::{JournalFile, JournalWriter, journal_path};
 use super::pager::Pager;
 use super::source::Pages;
@@ -39,21 +43,20 @@ impl Pager {
     fn commit_steps(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         let dbtime = self.next_dbtime();
         self.write_new_pages(dbtime, |_| false)?;
-        self.storage.sync()?; // P3
+        self.sync_in_place()?; // P3
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
         header.set_objid_last(self.objid_last);
-        self.stamp_changed_pages(dbtime)?;
+        finish_pages(&mut self.dirty, dbtime)?;
         if let Some(journal) = self.journal.clone() {
             self.journal_bytes += self.write_journal(&*journal, &header)?; // P4
+            self.is_journal_needed = true;
         }
         alone();
         self.write_changed_pages()?;
         write_headers(&*self.storage, &header)?;
-        self.storage.sync()?;
-        if let Some(journal) = &self.journal {
-            journal.set_len(0)?; // P5
-            journal.sync()?;
+        if self.journal.is_none() {
+            self.storage.sync()?;
         }
         tracing::debug!(dbtime = dbtime.0, pages = self.dirty.len(), "committed");
         self.header = header;
@@ -61,7 +64,19 @@ impl Pager {
         for pgno in std::mem::take(&mut self.dirty).into_keys() {
             self.reader.forget(pgno);
         }
-        self.reader.remap()
+        Ok(())
+    }
+
+    /// Syncs the file: all that was written, the pages that the last commit put in place among it. The journal of that commit has done its
+    /// duty then and is emptied (P5); the sync that comes with what is written next makes that last. Until then it may be found
+    /// complete, and laying it over what it says already changes nothing.
+    fn sync_in_place(&mut self) -> EseResult<()> {
+        self.storage.sync()?;
+        if let Some(journal) = self.journal.as_ref().filter(|_| self.is_journal_needed) {
+            journal.set_len(0)?;
+        }
+        self.is_journal_needed = false;
+        Ok(())
     }
 
     /// Writes new pages ahead of the commit, to free memory. Changed pages must stay until the commit (P1).
@@ -82,9 +97,7 @@ impl Pager {
         let mut pages = std::mem::take(&mut self.dirty);
         let is_kept = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || stays(page);
         self.dirty = pages.extract_if(.., is_kept).collect();
-        for (pgno, page) in &mut pages {
-            finish_page(page, *pgno, dbtime)?;
-        }
+        finish_pages(&mut pages, dbtime)?;
         write_pages(
             &*self.storage,
             pages.iter().map(|(pgno, page)| (*pgno, &**page)),
@@ -92,13 +105,6 @@ impl Pager {
         )?;
         for pgno in pages.into_keys() {
             self.reader.forget(pgno);
-        }
-        Ok(())
-    }
-
-    fn stamp_changed_pages(&mut self, dbtime: Dbtime) -> EseResult<()> {
-        for (pgno, page) in &mut self.dirty {
-            finish_page(page, *pgno, dbtime)?;
         }
         Ok(())
     }
@@ -129,6 +135,9 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the database stays dirty, with its journal, and can be opened again.
     pub fn close(mut self) -> EseResult<()> {
         self.guarded(|pager| {
+            if pager.is_journal_needed {
+                pager.sync_in_place()?;
+            }
             let mut header = pager.header.clone();
             header.set_state(DbState::Clean);
             write_headers_one_by_one(&*pager.storage, &header)?; // P6, P11
@@ -140,6 +149,11 @@ impl Pager {
             Ok(())
         })
     }
+}
+
+/// As [`finish_page`], on all cores: whoever waits for a commit has nothing else to do.
+fn finish_pages(pages: &mut BTreeMap<Pgno, Box<[u8]>>, dbtime: Dbtime) -> EseResult<()> {
+    pages.par_iter_mut().try_for_each(|(pgno, page)| finish_page(page, *pgno, dbtime))
 }
 
 /// Stamps dbtime and checksum, after checking the page against the rules (P10).

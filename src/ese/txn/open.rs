@@ -86,6 +86,7 @@ impl Pager {
             is_dead: false,
             changes: 0,
             was_recovered,
+            is_journal_needed: false,
             journal_bytes: 0,
             _lock: lock,
         })

@@ -16,11 +16,11 @@ use crate::io::{Map, Storage};
 pub struct PageReader {
     storage: Arc<dyn Storage>,
     page_size: PageSize,
-    mapped: Option<MappedPages>,
+    mapped: Option<Arc<MappedPages>>,
     cache: ChunkCache,
 }
 
-/// The map, and what is known of its pages.
+/// The map, and what is known of its pages; readers of one file may share both.
 #[derive(Debug)]
 struct MappedPages {
     map: Map,
@@ -34,9 +34,17 @@ impl PageReader {
     /// # Errors
     /// [`EseError::Io`].
     pub fn new(storage: Arc<dyn Storage>, page_size: PageSize) -> EseResult<Self> {
-        let mapped = storage.map()?.map(|map| MappedPages::new(map, page_size));
+        let mapped = storage.map()?.map(|map| Arc::new(MappedPages::new(map, page_size)));
         let cache = ChunkCache::new(storage.clone(), page_size);
         Ok(Self { storage, page_size, mapped, cache })
+    }
+
+    /// Another reader of the same file, through the same map: what one of them has verified the other need not verify again. Who
+    /// writes a page over tells this one ([`Self::forget`]) before the other may read it.
+    pub fn another(&self) -> Self {
+        let (storage, page_size) = (self.storage.clone(), self.page_size);
+        let cache = ChunkCache::new(storage.clone(), page_size);
+        Self { storage, page_size, mapped: self.mapped.clone(), cache }
     }
 
     /// The open file.
@@ -50,25 +58,27 @@ impl PageReader {
     /// [`EseError::Io`].
     pub fn map_more(&mut self) -> EseResult<()> {
         let Some(before) = self.mapped.take() else { return Ok(()) };
-        self.mapped = self.storage.map()?.map(|map| before.grown(map, self.page_size));
+        let grown = self.storage.map()?.map(|map| Arc::new(before.grown(map, self.page_size)));
+        self.mapped = grown;
         Ok(())
     }
 
-    /// Maps the file anew after pages of it were written over.
+    /// Maps the file anew after it was cut off.
     ///
     /// # Errors
     /// [`EseError::Io`].
     pub fn remap(&mut self) -> EseResult<()> {
         if self.mapped.is_some() {
-            self.mapped = self.storage.map()?.map(|map| MappedPages::new(map, self.page_size));
+            let anew = |map| Arc::new(MappedPages::new(map, self.page_size));
+            self.mapped = self.storage.map()?.map(anew);
         }
         Ok(())
     }
 
-    /// Forgets what is cached of `pgno`, because it was written.
+    /// Forgets what is known of `pgno`, because it was written: whoever reads it next verifies it anew.
     pub fn forget(&mut self, pgno: Pgno) {
         self.cache.forget(pgno);
-        if let Some(mapped) = &mut self.mapped {
+        if let Some(mapped) = &self.mapped {
             mapped.forget(pgno);
         }
     }
@@ -130,17 +140,21 @@ impl MappedPages {
     }
 
     /// The same pages, in a map that holds more of them.
-    fn grown(self, map: Map, page_size: PageSize) -> Self {
+    fn grown(&self, map: Map, page_size: PageSize) -> Self {
         let mut grown = Self::new(map, page_size);
-        grown.verified.iter_mut().zip(self.verified).for_each(|(new, old)| *new = old);
-        grown.corrected = self.corrected;
+        for (new, old) in grown.verified.iter_mut().zip(&self.verified) {
+            *new.get_mut() = old.load(Ordering::Relaxed);
+        }
+        let corrected = self.corrected.lock().unwrap_or_else(PoisonError::into_inner);
+        grown.corrected = Mutex::new(corrected.clone());
+        drop(corrected);
         grown
     }
 
-    fn forget(&mut self, pgno: Pgno) {
-        self.corrected.get_mut().unwrap_or_else(PoisonError::into_inner).remove(&pgno);
-        if let Some(word) = self.verified.get_mut(pgno.get() as usize / 64) {
-            *word.get_mut() &= !(1u64 << (pgno.get() % 64));
+    fn forget(&self, pgno: Pgno) {
+        self.corrected.lock().unwrap_or_else(PoisonError::into_inner).remove(&pgno);
+        if let Some(word) = self.verified.get(pgno.get() as usize / 64) {
+            word.fetch_and(!(1u64 << (pgno.get() % 64)), Ordering::Relaxed);
         }
     }
 

@@ -26,8 +26,8 @@ const COMMIT_SECONDS: Duration = Duration::from_secs(5);
 /// Bytes written ahead that are synced together while the batch still grows.
 const SYNC_BYTES: u64 = 64 << 20;
 
-/// This part of the memory budget may be pages that wait for the next commit.
-const CHANGED_SHARE: u64 = 8;
+/// This part of the memory budget may be pages that wait for the next commit: small enough that a store of 1 GB gets there, too.
+const CHANGED_SHARE: u64 = 16;
 
 /// What workers tell.
 pub enum Message {
@@ -107,7 +107,7 @@ struct Batch {
     bytes: u64,
     /// How many of them nobody has synced.
     unsynced_bytes: u64,
-    /// Bytes of changed pages in memory.
+    /// Bytes of changed pages in memory, and of those that will change when counts of contents are written.
     changed_bytes: u64,
 }
 
@@ -285,7 +285,8 @@ impl<'c> Committer<'c> {
                 self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
             }
         }
-        Ok(())
+        // What the commit has put in place the next one must find synced (P5). The writer is free meanwhile.
+        self.shared.clock.during(Stage::Sync, || self.shared.sync_ahead())
     }
 
     /// Whether a piece can be linked in as soon as it comes: it lets nothing go, and holds nothing that is still on its way.
@@ -319,15 +320,15 @@ impl<'c> Committer<'c> {
         self.shared.clock.turn(Stage::Link);
         let mut target = self.shared.target();
         target.splice_rows(piece.parcel, &mut self.batch.entries)?;
-        self.batch.changed_bytes = target.dirty_bytes() as u64;
+        self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);
         self.shared.let_others_in();
         self.shared.clock.turn(Stage::Note);
         Ok(())
     }
 
-    /// Brings index entries in, one index at a time, and the counts of contents, and syncs what workers have written: the commit itself
-    /// is short then, and what it will have to change is known.
+    /// Brings index entries in, one index at a time, and the counts of contents, and writes and syncs all pages that are new: the commit
+    /// itself is short then, what it will have to change is known, and nothing else is kept in memory.
     fn settle_ahead(&mut self) -> EseResult<()> {
         self.batch.unsynced_bytes = 0;
         self.shared.clock.turn(Stage::Index);
@@ -337,7 +338,8 @@ impl<'c> Committer<'c> {
         }
         let mut target = self.shared.target();
         target.settle_references()?;
-        self.batch.changed_bytes = target.dirty_bytes() as u64;
+        target.write_new_pages()?;
+        self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);
         self.shared.let_others_in();
         self.shared.clock.turn(Stage::Sync);

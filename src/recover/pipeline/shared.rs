@@ -80,7 +80,7 @@ impl Shared {
         // The pages that the last commit knows are on disk; what was prepared for this job so far must be, too.
         target.commit()?;
         tracing::debug!(workers = job.run.workers, mailboxes, "the pipeline starts");
-        let committed = target.committed()?;
+        let committed = target.committed();
         Ok(Self {
             clock,
             had_contents: committed.view().has_contents()?,
@@ -199,7 +199,7 @@ impl Shared {
             alone = Some(self.lock(rank, at_once, wait));
         })?;
         if let Some(mut committed) = alone {
-            *committed = Arc::new(target.committed()?);
+            *committed = Arc::new(target.committed());
         }
         Ok(())
     }

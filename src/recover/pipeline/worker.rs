@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -29,8 +29,9 @@ const PIECE_BYTES: u64 = 16 << 20;
 /// Items in one piece, at most.
 const PIECE_ITEMS: usize = 2048;
 
-/// Mailboxes that may wait for being verified while there is something else to do.
-const VERIFIES_WAITING: usize = 256;
+/// Items that may wait for being verified while there is something else to do: what is kept of them is what memory would grow by from
+/// mailbox to mailbox.
+const UNVERIFIED_ITEMS: usize = 16_384;
 
 /// Pieces that are planned ahead: making folders needs the writer, building does not.
 const BUILDS_AHEAD: usize = 64;
@@ -84,6 +85,8 @@ pub struct Tasks {
     build: (Sender<Task>, Receiver<Task>),
     plan: Receiver<Task>,
     stop: (Sender<()>, Receiver<()>),
+    /// Items of the mailboxes that wait for being verified.
+    unverified: Arc<AtomicUsize>,
 }
 
 impl Tasks {
@@ -93,11 +96,13 @@ impl Tasks {
         for (number, pair) in pairs.iter().enumerate() {
             let _ = to_plan.send(Task::Plan(number, Box::new(pair.clone())));
         }
-        Self { verify: unbounded(), build: unbounded(), plan, stop: unbounded() }
+        let unverified = Arc::default();
+        Self { verify: unbounded(), build: unbounded(), plan, stop: unbounded(), unverified }
     }
 
     /// A mailbox is committed and can be verified.
     pub fn verify(&self, number: usize, written: Vec<Written>, report: MailboxReport) {
+        self.unverified.fetch_add(written.len(), Ordering::Relaxed);
         let _ = self.verify.0.send(Task::Verify { number, written, report: Box::new(report) });
     }
 
@@ -137,7 +142,8 @@ impl Tasks {
 
     fn ready(&self, plan: &Receiver<Task>, is_committing: bool) -> Option<Task> {
         let (verify, build) = (&self.verify.1, &self.build.1);
-        let order = if is_committing || verify.len() > VERIFIES_WAITING {
+        let is_much = self.unverified.load(Ordering::Relaxed) > UNVERIFIED_ITEMS;
+        let order = if is_committing || is_much {
             [verify, build, plan]
         } else if build.len() < BUILDS_AHEAD {
             [plan, build, verify]
@@ -188,7 +194,10 @@ impl<'w> Worker<'w> {
             let result = match task {
                 Task::Plan(number, pair) => self.plan(number, &pair),
                 Task::Build(planned, range) => self.build(&planned, range),
-                Task::Verify { number, written, report } => self.verify(number, &written, *report),
+                Task::Verify { number, written, report } => {
+                    self.tasks.unverified.fetch_sub(written.len(), Ordering::Relaxed);
+                    self.verify(number, &written, *report)
+                }
             };
             let message = match result {
                 Ok(message) => message,

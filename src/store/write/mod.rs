@@ -35,8 +35,8 @@ use std::sync::Arc;
 
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::write::{DatabaseWriter, NewDatabase};
-use crate::ese::txn::Pager;
 use crate::ese::txn::journal::journal_path;
+use crate::ese::txn::{Pager, Pages};
 use crate::io::{OpenMode, Volume};
 use crate::mapi::{
     ChangeKey, ChangeNumber, FileTime, FolderId, GlobCnt, InstanceId, NamedProperty, PropName,
@@ -200,6 +200,20 @@ impl StoreWriter {
     /// Bytes of changed pages held in memory, for deciding when to commit.
     pub fn dirty_bytes(&self) -> usize {
         self.db.forest().pager().dirty_bytes()
+    }
+
+    /// The same, and the pages that [`Self::settle_references`] will change, were each content on a page of its own.
+    pub fn changing_bytes(&self) -> usize {
+        let page_bytes = self.db.forest().pager().page_size().bytes();
+        self.dirty_bytes().saturating_add(self.references.len().saturating_mul(page_bytes))
+    }
+
+    /// Writes pages that were free at the last commit, which need not wait for the next one, and lets them go from memory.
+    ///
+    /// # Errors
+    /// [`EseError::Io`]; the writer is dead then.
+    pub fn write_new_pages(&mut self) -> EseResult<()> {
+        self.guarded(|writer| writer.db.write_new_pages())
     }
 
     /// Hands out `count` ids in a row; the first is answered.

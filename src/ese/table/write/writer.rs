@@ -433,6 +433,14 @@ impl DatabaseWriter {
         self.forest.commit_when(alone)
     }
 
+    /// Writes pages that were free at the last commit ahead of the next one; see [`Pager::spill`].
+    ///
+    /// # Errors
+    /// [`EseError::Io`]: the writer is dead then.
+    pub fn write_new_pages(&mut self) -> EseResult<()> {
+        self.forest.pager_mut().spill()
+    }
+
     /// Commits and ends: the database is clean afterwards.
     ///
     /// # Errors

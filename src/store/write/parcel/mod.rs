@@ -347,11 +347,8 @@ impl StoreWriter {
 
     /// The store as the last commit left it, for threads that read while this writer goes on; see
     /// [`crate::ese::txn::CommittedPages`].
-    ///
-    /// # Errors
-    /// [`crate::ese::EseError::Io`].
-    pub fn committed(&self) -> EseResult<CommittedStore> {
-        let pages = self.db.forest().pager().committed()?;
-        Ok(CommittedStore::new(pages, self.tables.clone(), self.stm.file().storage().clone()))
+    pub fn committed(&self) -> CommittedStore {
+        let pages = self.db.forest().pager().committed();
+        CommittedStore::new(pages, self.tables.clone(), self.stm.file().storage().clone())
     }
 }
