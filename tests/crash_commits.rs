@@ -203,6 +203,25 @@ fn a_cut_at_any_event_leaves_the_last_commit_or_the_one_under_way() {
     assert!(images > 700 && states > 400 && later > 50, "{images}, {states}, {later}");
 }
 
+#[test]
+fn a_commit_that_has_returned_stands_in_its_journal_until_its_pages_are_synced() {
+    let played = play(&long_script());
+    let mut lost_in_place = 0;
+    for cut in &played.returned[1..] {
+        let allowed = played.allowed(*cut);
+        assert_eq!(allowed.start(), allowed.end(), "nothing is under way");
+        for (kind, image) in played.volume.crash_images(*cut) {
+            let found = played.check_reader(&image);
+            assert_eq!(found, *allowed.start(), "P4, P5: cut {cut}, {kind:?}");
+            let has_journal = image
+                .file_bytes(journal_path(Path::new(PATH)))
+                .is_some_and(|journal| !journal.is_empty());
+            lost_in_place += usize::from(has_journal && kind == CrashKind::NothingUnsynced);
+        }
+    }
+    assert!(lost_in_place > 2, "{lost_in_place} commits were found in their journals alone");
+}
+
 /// The images from which a writer has something to replay or to tidy.
 fn interesting(played: &Played) -> Vec<(usize, CrashKind, MemoryVolume)> {
     let mut seen = Seen::default();

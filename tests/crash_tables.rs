@@ -83,7 +83,7 @@ impl Scenario {
         let begun = self.volume.event_count();
         self.writer.commit().unwrap();
         let returned = self.volume.event_count();
-        // The reader lays the journal, which is empty now, over nothing: this is what the file holds.
+        // The reader lays the journal over pages that are the same: this is what the file holds.
         self.commits.push(Commit { content: content(&self.volume), begun, returned });
     }
 

@@ -39,10 +39,10 @@ fn interrupted() -> Interrupted {
     }
     forest.commit().unwrap();
     let dbtime = forest.pager().header().dbtime().0;
-    let is_emptied = |event: &Event| matches!(event, Event::SetLen { path, len_bytes: 0, .. } if *path == journal());
-    let emptied = volume.events().iter().rposition(is_emptied).unwrap();
-    let in_place = |event: &Event| matches!(event, Event::Sync { path, .. } if *path == journal());
-    let cut = volume.events()[..emptied].iter().rposition(in_place).unwrap() + 1;
+    // The last thing before the pages are put in place.
+    let is_journaled =
+        |event: &Event| matches!(event, Event::Sync { path, .. } if *path == journal());
+    let cut = volume.events().iter().rposition(is_journaled).unwrap() + 1;
     let (_, image) = volume.crash_images(cut).next().unwrap();
     let bytes = image.file_bytes(PATH).unwrap();
     let journal = image.file_bytes(journal()).unwrap();
