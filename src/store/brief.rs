@@ -11,7 +11,7 @@ use crate::stm::{NamedTable, prefix_end};
 
 use super::codec::Ids;
 use super::item::ItemId;
-use super::places::{FixedPlace, TaggedPlaces};
+use super::places::{FixedSlot, TaggedPlaces};
 use super::scan::{self, IndexScan};
 use super::schema::columns as col;
 use super::view::View;
@@ -275,11 +275,11 @@ impl<P: Pages + ?Sized> BriefReader<'_, P> {
 #[derive(Debug)]
 struct QuickColumns {
     /// Folder, message and instance.
-    ids: [FixedPlace<8>; 3],
+    ids: [FixedSlot<8>; 3],
     /// Associated, read and partial.
-    flags: [FixedPlace<1>; 3],
+    flags: [FixedSlot<1>; 3],
     /// Creation, modification and size.
-    numbers: [FixedPlace<8>; 3],
+    numbers: [FixedSlot<8>; 3],
     /// The search key, a variable column.
     search_key: Fid,
     /// Deletion, source key and change key.
@@ -304,9 +304,8 @@ impl QuickColumns {
     fn read(&self, record: &RecordView<'_>) -> Option<Brief> {
         let [folder, message, instance] = self.ids;
         let fixed = record.fixed_columns()?;
-        let flag =
-            |place: FixedPlace<1>| Some(place.read(&fixed)?.is_some_and(|byte| *byte != [0]));
-        let number = |place: FixedPlace<8>| {
+        let flag = |place: FixedSlot<1>| Some(place.read(&fixed)?.is_some_and(|byte| *byte != [0]));
+        let number = |place: FixedSlot<8>| {
             Some(place.read(&fixed)?.map_or(0, |bytes| i64::from_le_bytes(*bytes)))
         };
         let [deleted_on, source_key, change_key] = self.tagged.read(record)?;
@@ -332,8 +331,8 @@ impl QuickColumns {
 }
 
 /// The places of three columns of one width.
-fn three<const N: usize>(columns: [&ColumnDef; 3]) -> Option<[FixedPlace<N>; 3]> {
-    let [a, b, c] = columns.map(FixedPlace::of);
+fn three<const N: usize>(columns: [&ColumnDef; 3]) -> Option<[FixedSlot<N>; 3]> {
+    let [a, b, c] = columns.map(FixedSlot::of);
     Some([a?, b?, c?])
 }
 

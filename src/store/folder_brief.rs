@@ -12,7 +12,7 @@ use crate::mapi::{ChangeKey, FileTime, FolderId, Pcl, SourceKey, from_utf16le};
 use crate::stm::{Fields, NamedTable};
 
 use super::folder::{Folder, FolderKind, FolderTree, InTree};
-use super::places::{FixedPlace, TaggedPlaces};
+use super::places::{FixedSlot, TaggedPlaces};
 use super::scan::{IndexScan, VALUE_CAP_BYTES};
 use super::schema::columns as col;
 use super::view::View;
@@ -135,14 +135,14 @@ impl<'s, P: Pages + ?Sized> BriefReader<'s, P> {
 
 /// The columns, in tables that have them where this program puts them.
 struct QuickColumns {
-    id: FixedPlace<8>,
-    parent: FixedPlace<8>,
-    root: FixedPlace<8>,
-    kind: FixedPlace<4>,
-    created: FixedPlace<8>,
-    items: FixedPlace<4>,
+    id: FixedSlot<8>,
+    parent: FixedSlot<8>,
+    root: FixedSlot<8>,
+    kind: FixedSlot<4>,
+    created: FixedSlot<8>,
+    items: FixedSlot<4>,
     /// The last of the fixed columns: where it is whole, the others are.
-    last: FixedPlace<8>,
+    last: FixedSlot<8>,
     /// Name, comment and class; source key, change key and predecessors.
     tagged: TaggedPlaces<6>,
     /// Counters that few folders have.
@@ -165,13 +165,13 @@ impl QuickColumns {
         let fixed = columns.filter(|column| column.fid.class() == ColumnClass::Fixed);
         let is_last = fixed.map(|column| column.record_offset).max() == Some(last.record_offset);
         let places = Self {
-            id: FixedPlace::of(column(col::FOLDER)?)?,
-            parent: FixedPlace::of(column(col::PARENT)?)?,
-            root: FixedPlace::of(column(col::ROOT)?)?,
-            kind: FixedPlace::of(column(col::FOLDER_TYPE)?)?,
-            created: FixedPlace::of(column(col::CREATED)?)?,
-            items: FixedPlace::of(column(col::CONTENT_COUNT)?)?,
-            last: FixedPlace::of(last)?,
+            id: FixedSlot::of(column(col::FOLDER)?)?,
+            parent: FixedSlot::of(column(col::PARENT)?)?,
+            root: FixedSlot::of(column(col::ROOT)?)?,
+            kind: FixedSlot::of(column(col::FOLDER_TYPE)?)?,
+            created: FixedSlot::of(column(col::CREATED)?)?,
+            items: FixedSlot::of(column(col::CONTENT_COUNT)?)?,
+            last: FixedSlot::of(last)?,
             tagged: six(tagged)?,
             counters: six([a, b, c, d, e, f])?,
         };
@@ -181,8 +181,8 @@ impl QuickColumns {
     /// The folder of a record where everything is as simple as it mostly is.
     fn read(&self, record: &RecordView<'_>) -> Option<FolderBrief> {
         let fixed = record.fixed_columns()?;
-        let id = |place: &FixedPlace<8>| FolderId::from_store(place.read(&fixed)??).ok();
-        let long = |place: &FixedPlace<4>| {
+        let id = |place: &FixedSlot<8>| FolderId::from_store(place.read(&fixed)??).ok();
+        let long = |place: &FixedSlot<4>| {
             Some(place.read(&fixed)?.map_or(0, |bytes| i32::from_le_bytes(*bytes)))
         };
         let parent = self.parent.read(&fixed)?;

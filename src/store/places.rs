@@ -8,12 +8,12 @@ use crate::ese::table::record::{FixedColumns, RecordView};
 
 /// A fixed column of `N` bytes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FixedPlace<const N: usize> {
+pub(super) struct FixedSlot<const N: usize> {
     fid: Fid,
     offset_bytes: u16,
 }
 
-impl<const N: usize> FixedPlace<N> {
+impl<const N: usize> FixedSlot<N> {
     /// The place of a column; none for one of another kind or width, or with a default.
     pub(super) fn of(column: &ColumnDef) -> Option<Self> {
         let is_plain = column.fid.class() == ColumnClass::Fixed

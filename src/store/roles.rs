@@ -209,7 +209,7 @@ impl<P: Pages + ?Sized> View<'_, P> {
     /// Each is a folder of this mailbox.
     ///
     /// # Errors
-    /// [`EseError::Corrupt`], [`EseError::Io`].
+    /// [`crate::ese::EseError::Corrupt`], [`crate::ese::EseError::Io`].
     pub fn roles(&self, mailbox: &Mailbox) -> EseResult<Vec<(Role, FolderId)>> {
         self.roles_among(mailbox, &mut |id| {
             Ok(self.folder(id)?.is_some_and(|folder| folder.root == mailbox.root))
