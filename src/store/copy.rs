@@ -177,6 +177,18 @@ pub(crate) fn check_depth(instance: InstanceId, depth: usize) -> EseResult<()> {
     Err(EseError::corrupt_bytes(reason).in_object(format!("content {instance}")))
 }
 
+/// Rows that one content may consist of: mails that hold the same mails again and again grow beyond any bound.
+const ROWS_MAX: u32 = 100_000;
+
+/// Refuses a content with more rows of contents and attachments than can be meant.
+pub(crate) fn check_rows(instance: InstanceId, rows: u32) -> EseResult<()> {
+    if rows <= ROWS_MAX {
+        return Ok(());
+    }
+    let error = EseError::limit("rows of a content", rows.into(), ROWS_MAX.into());
+    Err(error.in_object(format!("content {instance}")))
+}
+
 /// Gives the copy of a content row what is its own: id, references (live and soft), places of its stream and attachments. Nothing
 /// of that may come from the source's row, whatever a damaged catalog calls its columns.
 pub(crate) fn own_content(

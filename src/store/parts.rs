@@ -11,13 +11,10 @@ use crate::mapi::InstanceId;
 use crate::stm::SlvInfo;
 
 use super::content::{Content, read_stream};
-use super::copy::check_depth;
+use super::copy::{check_depth, check_rows};
 use super::rows::{RowRest, StoreRows};
 use super::schema::columns as col;
 use super::view::owner_of;
-
-/// Rows that one content may consist of: mails that hold the same mails again and again grow beyond any bound.
-const ROWS_MAX: u32 = 100_000;
 
 /// A content and everything that it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +53,6 @@ pub struct CopyNeeds {
     pub streams: Vec<u64>,
 }
 
-impl CopyNeeds {
-    fn count_row(&mut self, instance: InstanceId) -> EseResult<()> {
-        let rows = self.contents + self.attachments;
-        if rows <= ROWS_MAX {
-            return Ok(());
-        }
-        let error = EseError::limit("rows of a content", rows.into(), ROWS_MAX.into());
-        Err(error.in_object(format!("content {instance}")))
-    }
-}
-
 impl<P: Pages + ?Sized> StoreRows<'_, P> {
     /// Reads everything that a content holds, and answers what that is and what its copy needs.
     ///
@@ -86,7 +72,7 @@ impl<P: Pages + ?Sized> StoreRows<'_, P> {
     ) -> EseResult<ContentParts> {
         check_depth(instance, depth)?;
         needs.contents += 1;
-        needs.count_row(instance)?;
+        check_rows(instance, needs.contents + needs.attachments)?;
         let found = self.contents.of(instance, |row, rest| {
             let read = read_values(row, rest)?;
             Ok((read, Content::of_links(&rest.fields_of(row))?))
@@ -115,6 +101,7 @@ impl<P: Pages + ?Sized> StoreRows<'_, P> {
         needs: &mut CopyNeeds,
     ) -> EseResult<AttachmentParts> {
         needs.attachments += 1;
+        check_rows(instance, needs.contents + needs.attachments)?;
         let found = self.attachments.of(instance, |row, rest| {
             let fields = rest.fields_of(row);
             let embedded = super::codec::decoded(&fields, col::EMBEDDED, InstanceId::from_store)?;

@@ -14,29 +14,18 @@ use crate::mapi::{InstanceId, NamedProperty, PropTag};
 use crate::stm::{Fields, NamedTable};
 
 use super::content::{Attachment, Content, ContentLinks};
-use super::copy::check_depth;
+use super::copy::{check_depth, check_rows};
 use super::names::read_named;
 use super::schema::columns as col;
 use super::view::View;
 
-/// Rows that one content may consist of: mails that hold the same mails again and again grow beyond any bound.
-const ROWS_MAX: u32 = 100_000;
-
-/// What a content costs to copy, and its sum.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// The sum of a content, and how large it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContentSum {
     /// CRC32 of all values.
     pub crc: u32,
     /// Bytes of all values.
     pub bytes: u64,
-    /// Content rows: the content itself and the mails embedded in it.
-    pub contents: u32,
-    /// Attachment rows.
-    pub attachments: u32,
-    /// Long values of the content rows, and of the attachment rows.
-    pub long_values: [u32; 2],
-    /// Lengths of the streams in bytes, in the order in which [`super::ParcelBuilder`] copies them: what is inside comes first.
-    pub streams: Vec<u64>,
 }
 
 /// An attachment that cannot be read.
@@ -86,9 +75,9 @@ pub struct Summer<'s, P: Pages + ?Sized> {
 
 struct Summing {
     hasher: Hasher,
-    sum: ContentSum,
-    /// Long values seen so far.
-    values: u32,
+    bytes: u64,
+    /// Rows of contents and attachments seen so far.
+    rows: u32,
 }
 
 /// Names and short values are gathered up to this length: hashing a few bytes costs as much as hashing hundreds.
@@ -125,12 +114,17 @@ impl Hasher {
 
 impl Summing {
     fn new(hasher: Hasher) -> Self {
-        Self { hasher, sum: ContentSum::default(), values: 0 }
+        Self { hasher, bytes: 0, rows: 0 }
     }
 
     fn add(&mut self, bytes: &[u8]) {
         self.hasher.add(bytes);
-        self.sum.bytes += bytes.len() as u64;
+        self.bytes += bytes.len() as u64;
+    }
+
+    fn count_row(&mut self, instance: InstanceId) -> EseResult<()> {
+        self.rows += 1;
+        check_rows(instance, self.rows)
     }
 }
 
@@ -223,7 +217,7 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
             }
             Hasher::Strong(_) => 0,
         };
-        Ok(ContentSum { crc, ..summing.sum })
+        Ok(ContentSum { crc, bytes: summing.bytes })
     }
 
     /// BLAKE3 over everything that a content holds: contents with one hash may be shared, whoever made them (design D7).
@@ -270,28 +264,20 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
         summing: &mut Summing,
     ) -> EseResult<()> {
         check_depth(instance, depth)?;
-        summing.sum.contents += 1;
-        if summing.sum.contents + summing.sum.attachments > ROWS_MAX {
-            let found = u64::from(ROWS_MAX) + 1;
-            let error = EseError::limit("rows of a content", found, ROWS_MAX.into());
-            return Err(error.in_object(format!("content {instance}")));
-        }
+        summing.count_row(instance)?;
         let content = self.sum_body(instance, summing)?;
         for attachment in content.attachments {
             self.sum_attachment(attachment, depth, summing)?;
         }
-        summing.sum.streams.extend(content.stream.map(|stream| stream.len_bytes()));
         Ok(())
     }
 
     /// A content without its attachments.
     fn sum_body(&self, instance: InstanceId, summing: &mut Summing) -> EseResult<ContentLinks> {
         let table = &self.view.tables.contents;
-        let before = summing.values;
         let content = self.sum_row((table, &self.contents), instance, summing, |fields| {
             Content::of_links(fields)
         })?;
-        summing.sum.long_values[0] += summing.values - before;
         if let Some(stream) = &content.stream {
             let owner = self.view.owner(table, col::STREAM, instance)?;
             self.view.streams().read(stream, &owner, &mut |part| {
@@ -308,13 +294,11 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
         depth: usize,
         summing: &mut Summing,
     ) -> EseResult<()> {
-        summing.sum.attachments += 1;
+        summing.count_row(instance)?;
         let table = &self.view.tables.attachments;
-        let before = summing.values;
         let attachment = self.sum_row((table, &self.attachments), instance, summing, |fields| {
             Attachment::read(fields)
         })?;
-        summing.sum.long_values[1] += summing.values - before;
         if let Some(stream) = &attachment.stream {
             let owner = self.view.owner(table, col::DATA_STREAM, instance)?;
             self.view.streams().read(stream, &owner, &mut |part| {
@@ -325,7 +309,6 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
         if let Some(embedded) = attachment.embedded {
             self.sum_content(embedded, depth + 1, summing)?;
         }
-        summing.sum.streams.extend(attachment.stream.map(|stream| stream.len_bytes()));
         Ok(())
     }
 
@@ -373,7 +356,6 @@ impl<P: Pages + ?Sized> Summer<'_, P> {
                 match stored? {
                     Stored::Plain(bytes) => summing.add(bytes),
                     Stored::Separated(lid) => {
-                        summing.values += 1;
                         long_values.read(lid, &mut |part| summing.add(part))?;
                     }
                     Stored::Compressed(bytes) => {
