@@ -170,5 +170,10 @@ fn age(rules: &Rules, item: &Item) -> i64 {
 
 /// Whether the item was changed by a clock that ran ahead (`future_time`).
 pub fn is_future(rules: &Rules, item: &Item) -> bool {
-    item.modified > rules.planned_start.saturating_add(DAY)
+    is_future_time(rules, item.modified)
+}
+
+/// Whether a time of modification, a FILETIME, is that of a clock that ran ahead.
+pub fn is_future_time(rules: &Rules, modified: i64) -> bool {
+    modified > rules.planned_start.saturating_add(DAY)
 }

@@ -157,7 +157,22 @@ fn item_of(brief: &Brief, folder: u32, row: u64, replicas: &HashMap<ReplId, Repl
     let mut flags = ItemFlag::empty();
     flags.set(ItemFlag::DELETED, brief.deleted);
     flags.set(ItemFlag::DAMAGED, brief.partial);
-    let lineage = brief.source_key.unwrap_or_else(|| {
+    Item {
+        row,
+        created: brief.created,
+        modified: brief.modified,
+        size_bytes: u64::try_from(brief.bytes).unwrap_or(0),
+        folder,
+        lineage: lineage_of(brief, replicas),
+        search_key: brief.search_key.unwrap_or(SearchKey([0; 16])),
+        change_key: brief.change_key,
+        flags,
+    }
+}
+
+/// L: where an item was born; by its own id, where the store does not say.
+pub(super) fn lineage_of(brief: &Brief, replicas: &HashMap<ReplId, ReplGuid>) -> [u8; 22] {
+    brief.source_key.unwrap_or_else(|| {
         let mut lineage = [0; 22];
         let (replica, counter) = lineage.split_at_mut(16);
         if let Some(guid) = replicas.get(&brief.id.message.replica) {
@@ -165,18 +180,7 @@ fn item_of(brief: &Brief, folder: u32, row: u64, replicas: &HashMap<ReplId, Repl
         }
         counter.copy_from_slice(&brief.id.message.counter.to_be_bytes());
         lineage
-    });
-    Item {
-        row,
-        created: brief.created,
-        modified: brief.modified,
-        size_bytes: u64::try_from(brief.bytes).unwrap_or(0),
-        folder,
-        lineage,
-        search_key: brief.search_key.unwrap_or(SearchKey([0; 16])),
-        change_key: brief.change_key,
-        flags,
-    }
+    })
 }
 
 /// Stands in for the search key of an item that has none and cannot be read: it is like no other.

@@ -79,17 +79,19 @@ pub fn matches(volume: &MemoryVolume, options: &Options) -> MailboxMatches {
     match_mailboxes(&source.view(), &target.view(), &options.mailboxes).unwrap()
 }
 
-/// The plans of all mailboxes, made in both ways.
+/// The plans of all mailboxes, made in every way.
 pub fn plans(volume: &MemoryVolume, options: &Options) -> Vec<MailboxPlan> {
     let (source, target) = (open(volume, SOURCE), open(volume, TARGET));
     let (source, target) = (source.view(), target.view());
     let known = KnownReplicas::between(&source, &target).unwrap();
     let pairs = match_mailboxes(&source, &target, &options.mailboxes).unwrap().pairs;
     let plan = |pair| {
-        let [scan, look_up] = [TargetSearch::Scan, TargetSearch::LookUp].map(|search| {
+        let ways = [TargetSearch::Scan, TargetSearch::LookUp, TargetSearch::Cheapest];
+        let [scan, look_up, cheapest] = ways.map(|search| {
             plan_mailbox_by(&source, &target, pair, options, &known, search).unwrap()
         });
         assert_eq!(scan, look_up, "reading all and looking keys up give one plan");
+        assert_eq!(scan, cheapest, "so does the short way for what is there already");
         assert_sums(&scan);
         scan
     };

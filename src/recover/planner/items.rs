@@ -23,7 +23,7 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
                 self.decide_one((ours, theirs), item, *outcome, &mut prints)?;
             }
         }
-        self.count_target_only(&pairing.outcomes, theirs);
+        self.count_target_only(live_partners(&pairing.outcomes, theirs));
         Ok(())
     }
 
@@ -131,24 +131,29 @@ impl<P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'_, P, Q> {
     }
 
     /// Live ordinary items of the target that no source item was paired with, by the counters of its folders: they are not read.
-    fn count_target_only(&mut self, outcomes: &[Outcome], theirs: &Gathered) {
-        let is_live = |at: u32| {
-            let item = theirs.items.get(at as usize);
-            item.is_some_and(|item| !item.flags.contains(ItemFlag::DELETED))
-        };
-        let paired = outcomes.iter().filter(|outcome| match outcome {
-            Outcome::Missing => false,
-            Outcome::Unchanged(at)
-            | Outcome::Conflict(at)
-            | Outcome::Moved(at)
-            | Outcome::MovedConflict(at)
-            | Outcome::DeletedInTarget(at) => is_live(*at),
-        });
+    pub(super) fn count_target_only(&mut self, paired: u64) {
         let folders = self.theirs.iter().flat_map(|theirs| theirs.all());
         let folders = folders.filter(|folder| folder.kind != FolderKind::Search);
         let items = folders.map(|folder| folder.items);
         let all = items.fold(0_i64, i64::saturating_add);
         let all = u64::try_from(all).unwrap_or(0);
-        self.side.target_only = all.saturating_sub(paired.count() as u64);
+        self.side.target_only = all.saturating_sub(paired);
     }
+}
+
+/// How many items of the target that are not deleted have a partner.
+fn live_partners(outcomes: &[Outcome], theirs: &Gathered) -> u64 {
+    let is_live = |at: u32| {
+        let item = theirs.items.get(at as usize);
+        item.is_some_and(|item| !item.flags.contains(ItemFlag::DELETED))
+    };
+    let paired = outcomes.iter().filter(|outcome| match outcome {
+        Outcome::Missing => false,
+        Outcome::Unchanged(at)
+        | Outcome::Conflict(at)
+        | Outcome::Moved(at)
+        | Outcome::MovedConflict(at)
+        | Outcome::DeletedInTarget(at) => is_live(*at),
+    });
+    paired.count() as u64
 }

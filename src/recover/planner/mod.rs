@@ -8,7 +8,9 @@
 //! | `items` | what is done about each ordinary item |
 //! | `side` | soft-deleted and hidden items; folders that nothing goes into |
 //! | `ids` | which items keep their ids |
+//! | `equal` | mailboxes of which the target has everything already |
 
+mod equal;
 mod ids;
 mod items;
 mod side;
@@ -156,12 +158,11 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
     }
 
     fn plan(mut self) -> EseResult<MailboxPlan> {
-        let numbers = self.target_numbers();
-        let (ours, hidden) = self.gather_source(&numbers)?;
-        let theirs = self.gather_target(&ours, &numbers)?;
-        self.decide_all(&ours, &theirs)?;
-        self.plan_dumpster(&ours, &theirs);
-        drop((ours, theirs));
+        self.count_left_out()?;
+        let hidden = match self.take_as_equal()? {
+            Some(hidden) => hidden,
+            None => self.pair_and_decide()?,
+        };
         self.settle_folders();
         self.plan_hidden(&hidden)?;
         self.choose_ids()?;
@@ -176,6 +177,16 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
             side: self.side,
             bad: self.bad,
         })
+    }
+
+    /// Pairs all items and decides about each; answers the source's hidden ones.
+    fn pair_and_decide(&mut self) -> EseResult<Vec<Hidden>> {
+        let numbers = self.target_numbers();
+        let (ours, hidden) = self.gather_source(&numbers)?;
+        let theirs = self.gather_target(&ours, &numbers)?;
+        self.decide_all(&ours, &theirs)?;
+        self.plan_dumpster(&ours, &theirs);
+        Ok(hidden)
     }
 
     /// The number of each target folder that pairing looks into: the first place in the plan that has it, or a number beyond all
@@ -197,16 +208,19 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
         numbers
     }
 
-    /// The source's items of folders that take part, filtered ones too (X0), under the numbers of the target folders that theirs are
-    /// matched with; and the hidden ones.
-    fn gather_source(
-        &mut self,
-        numbers: &HashMap<FolderId, u32>,
-    ) -> EseResult<(Gathered, Vec<Hidden>)> {
-        let mut gatherer = Gatherer::new(*self.source)?;
-        gatherer.expect(self.pair.source.items.saturating_add(self.pair.source.deleted_items));
-        let mut hidden = Vec::new();
-        for (place, folder) in (0u32..).zip(&self.folders) {
+    /// The source's folders whose items are looked at, filtered ones too (X0), with their places in the plan.
+    fn taking_part(&self) -> Vec<(u32, FolderId)> {
+        let takes_part = |folder: &FolderPlan| {
+            matches!(folder.matched, FolderMatch::LeftOut(LeftOut::Filter))
+                || !matches!(folder.matched, FolderMatch::LeftOut(_))
+        };
+        let folders = (0u32..).zip(&self.folders).filter(|(_, folder)| takes_part(folder));
+        folders.filter_map(|(place, folder)| Some((place, folder.source?))).collect()
+    }
+
+    /// Counts what lies in folders that take no part.
+    fn count_left_out(&mut self) -> EseResult<()> {
+        for folder in &self.folders {
             let Some(id) = folder.source else { continue };
             match folder.matched {
                 FolderMatch::LeftOut(LeftOut::Search) => {
@@ -216,18 +230,31 @@ impl<'p, P: Pages + ?Sized, Q: Pages + ?Sized> Planner<'p, P, Q> {
                 FolderMatch::LeftOut(LeftOut::Queue) => {
                     self.side.queued_left += count_ordinary(self.source, id)?;
                 }
-                FolderMatch::LeftOut(reason) if reason != LeftOut::Filter => {}
-                _ => {
-                    let number = match folder.target {
-                        FolderTarget::Existing(target) => numbers.get(&target).copied(),
-                        _ => None,
-                    };
-                    let number = number.unwrap_or(Item::NO_FOLDER);
-                    gatherer.add_source(id, (place, number), &folder.path, &mut |brief| {
-                        hidden.push((place, *brief));
-                    })?;
-                }
+                _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// The source's items of folders that take part, filtered ones too (X0), under the numbers of the target folders that theirs are
+    /// matched with; and the hidden ones.
+    fn gather_source(
+        &mut self,
+        numbers: &HashMap<FolderId, u32>,
+    ) -> EseResult<(Gathered, Vec<Hidden>)> {
+        let mut gatherer = Gatherer::new(*self.source)?;
+        gatherer.expect(self.pair.source.items.saturating_add(self.pair.source.deleted_items));
+        let mut hidden = Vec::new();
+        for (place, id) in self.taking_part() {
+            let Some(folder) = self.folders.get(place as usize) else { continue };
+            let number = match folder.target {
+                FolderTarget::Existing(target) => numbers.get(&target).copied(),
+                _ => None,
+            };
+            let number = number.unwrap_or(Item::NO_FOLDER);
+            gatherer.add_source(id, (place, number), &folder.path, &mut |brief| {
+                hidden.push((place, *brief));
+            })?;
         }
         let mut gathered = gatherer.finish()?;
         self.note_bad(std::mem::take(&mut gathered.bad));
