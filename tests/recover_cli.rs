@@ -175,10 +175,10 @@ fn assert_inside(report: &Json) {
     for name in ["plan", "read", "copy", "link", "commit", "verify"] {
         assert!(stages.iter().any(|stage| stage["stage"] == name), "{name}: {inside}");
     }
-    // A plan, the end of planning, a piece, and that the mailbox was verified.
+    // A plan, a piece, and that the mailbox was verified.
     assert_eq!(
         (&inside["to_committer"]["sent"], &inside["room_bytes"]["sent"]),
-        (&4.into(), &1.into())
+        (&3.into(), &1.into())
     );
 }
 

@@ -25,7 +25,7 @@ impl Crew {
 pub enum Stage {
     /// Opens both stores, matches mailboxes, makes those that the target lacks.
     Prepare,
-    /// Decides what is to be done about each item of a mailbox, and makes its folders.
+    /// Decides what is to be done about each item of a mailbox.
     Plan,
     /// Reads items, and looks through all of their contents before they are copied.
     Read,
@@ -39,7 +39,7 @@ pub enum Stage {
     AwaitRoom,
     /// A worker waits for what another thread holds: the writer, the last commit, the shared contents.
     AwaitLock,
-    /// Takes messages in, and keeps the reports and the record of jobs.
+    /// Takes messages in, makes the folders of planned mailboxes, and keeps the reports and the record of jobs.
     Note,
     /// Brings built pages of rows into their trees.
     Link,

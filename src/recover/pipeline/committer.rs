@@ -1,20 +1,25 @@
 //! The committer: takes pieces in, commits them a batch at a time, and keeps the reports of mailboxes.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
+use super::admit::Waiting;
 use super::piece::{Operation, Piece};
-use super::shared::{Claims, Shared, ended};
-use super::worker::Tasks;
+use super::shared::{Shared, ended};
+use super::syncer::Syncer;
+use super::worker::{Planned, Tasks};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::table::write::IndexEntries;
-use crate::mapi::InstanceId;
+use crate::mapi::FolderId;
 use crate::recover::job::{Job, Progress, Watch};
 use crate::recover::partial::insert_partial;
+use crate::recover::place::make_folders;
 use crate::recover::plain::job_row;
-use crate::recover::plan::MailboxPair;
+use crate::recover::plan::{MailboxPair, MailboxPlan, WriteKind};
 use crate::recover::report::{ContentCounts, JobReport, MailboxReport, MailboxState};
 use crate::recover::stages::Stage;
 use crate::recover::verify::Written;
@@ -23,24 +28,28 @@ use crate::store::StoreWriter;
 /// The longest time between two commits, while there is something to commit.
 const COMMIT_SECONDS: Duration = Duration::from_secs(5);
 
-/// Bytes written ahead that are synced together while the batch still grows.
-const SYNC_BYTES: u64 = 64 << 20;
+/// Bytes written ahead whose index entries are brought in together while the batch still grows.
+const SETTLE_BYTES: u64 = 64 << 20;
+
+/// Bytes written ahead that are synced together meanwhile.
+const SYNC_BYTES: u64 = 16 << 20;
 
 /// This part of the memory budget may be pages that wait for the next commit: small enough that a store of 1 GB gets there, too.
-const CHANGED_SHARE: u64 = 16;
+const CHANGED_SHARE: u64 = 8;
+
+/// A batch that is full waits for the last pieces of the job when they are this part of it, or fewer.
+const LAST_PART: usize = 4;
 
 /// What workers tell.
 pub enum Message {
-    /// A mailbox was planned; so many pieces will come.
+    /// A mailbox was planned.
     Planned {
         /// Which mailbox.
         number: usize,
         /// Its report as planned.
         report: Box<MailboxReport>,
-        /// Pieces that will come.
-        pieces: usize,
-        /// Items that need nothing.
-        items: u64,
+        /// What is to be done, and the pieces in which that is built; none where the plan failed.
+        work: Option<(Box<MailboxPlan>, Vec<Range<usize>>)>,
         /// When it was begun.
         started: Instant,
     },
@@ -78,14 +87,17 @@ struct Open {
     started: Instant,
 }
 
-pub struct Committer<'c> {
+pub struct Committer<'c, 'env> {
     job: &'c Job<'c>,
-    shared: &'c Shared,
+    pub(super) shared: &'c Shared,
     tasks: &'c Tasks,
+    syncer: Syncer<'c, 'env>,
     mailboxes: usize,
+    /// Mailboxes whose items are not all decided about yet.
+    unplanned: usize,
     open: BTreeMap<usize, Open>,
     /// Pieces that cannot go in yet.
-    waiting: Vec<Piece>,
+    pub(super) waiting: Vec<Waiting>,
     /// What has been linked in since the last commit.
     batch: Batch,
     started: BTreeMap<usize, Instant>,
@@ -105,16 +117,18 @@ struct Batch {
     operations: Vec<(usize, Operation)>,
     /// Bytes of its pieces, and of those that wait.
     bytes: u64,
-    /// How many of them nobody has synced.
+    /// How many of them have index entries that are not in yet.
+    unsettled_bytes: u64,
+    /// How many of them nobody has begun to sync.
     unsynced_bytes: u64,
     /// Bytes of changed pages in memory, and of those that will change when counts of contents are written.
     changed_bytes: u64,
 }
 
-impl<'c> Committer<'c> {
+impl<'c, 'env> Committer<'c, 'env> {
     pub fn new(
         job: &'c Job<'c>,
-        shared: &'c Shared,
+        (shared, syncer): (&'c Shared, Syncer<'c, 'env>),
         tasks: &'c Tasks,
         pairs: &[MailboxPair],
     ) -> Self {
@@ -122,7 +136,9 @@ impl<'c> Committer<'c> {
             job,
             shared,
             tasks,
+            syncer,
             mailboxes: pairs.len(),
+            unplanned: pairs.len(),
             open: BTreeMap::new(),
             waiting: Vec::new(),
             batch: Batch::default(),
@@ -163,20 +179,39 @@ impl<'c> Committer<'c> {
             self.take(message, watch)?;
             if self.is_time_to_commit(from.is_empty()) {
                 self.commit()?;
-            } else if self.batch.unsynced_bytes >= SYNC_BYTES {
-                self.settle_ahead()?;
+            } else {
+                self.go_ahead()?;
             }
+        }
+        self.shared.clock.turn(Stage::Sync);
+        self.syncer.finish()
+    }
+
+    /// Does what can be done before a commit, while workers go on.
+    fn go_ahead(&mut self) -> EseResult<()> {
+        if self.batch.unsettled_bytes >= SETTLE_BYTES {
+            self.settle()?;
+        }
+        // A batch of a few megabytes has syncs of its own, too.
+        let most = SYNC_BYTES.min(self.job.run.commit_bytes / 4);
+        if self.batch.unsynced_bytes > most && self.syncer.start()? {
+            self.batch.unsynced_bytes = 0;
         }
         Ok(())
     }
 
     fn take(&mut self, message: Message, watch: Watch<'_>) -> EseResult<()> {
         match message {
-            Message::Planned { number, report, pieces, items, started } => {
-                watch(Progress::Items { items, bytes: 0 });
-                let open =
-                    Open { report: *report, pieces_left: pieces, written: Vec::new(), started };
+            Message::Planned { number, report, work, started } => {
+                self.unplanned -= 1;
+                let pieces_left = work.as_ref().map_or(0, |(_, pieces)| pieces.len());
+                let open = Open { report: *report, pieces_left, written: Vec::new(), started };
                 self.open.insert(number, open);
+                if let Some((plan, pieces)) = work {
+                    let items = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
+                    watch(Progress::Items { items, bytes: 0 });
+                    self.place(number, *plan, pieces)?;
+                }
             }
             Message::Built(piece) => {
                 self.shared.room.give_back(piece.held_bytes);
@@ -185,14 +220,12 @@ impl<'c> Committer<'c> {
                 // Pages of its own, and what of it stays in memory.
                 let bytes = piece.bytes + (piece.parcel.page_count() as u64) * 64;
                 self.batch.bytes += bytes;
+                self.batch.unsettled_bytes += bytes;
                 self.batch.unsynced_bytes += bytes;
-                if self.may_go_in(&piece) {
-                    self.link(*piece)?;
-                } else {
-                    self.waiting.push(*piece);
-                }
+                self.admit(*piece)?;
             }
             Message::Settled { number, report, started } => {
+                self.unplanned -= 1;
                 watch(Progress::Items { items: report.counters.scanned, bytes: 0 });
                 self.finish(number, *report, Some(started), watch)?;
             }
@@ -204,6 +237,28 @@ impl<'c> Committer<'c> {
             Message::Failed(error) => return Err(error),
             Message::Died => return Err(ended()),
         }
+        Ok(())
+    }
+
+    /// Makes the folders of a planned mailbox, and gives its pieces to the workers. Folders need the writer, which is nearer at hand here
+    /// than in a worker, who would wait for it.
+    fn place(
+        &mut self,
+        number: usize,
+        plan: MailboxPlan,
+        pieces: Vec<Range<usize>>,
+    ) -> EseResult<()> {
+        let planned = {
+            let mut target = self.shared.target();
+            let places = make_folders(&mut target, &plan.folders)?;
+            let articles = target.reserve_articles(inserts_of(&plan, &places))?;
+            Arc::new(Planned::new(number, plan, places, articles))
+        };
+        for piece in pieces {
+            self.tasks.build(planned.clone(), piece);
+            self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
+        }
+        self.tasks.placed();
         Ok(())
     }
 
@@ -234,14 +289,21 @@ impl<'c> Committer<'c> {
         let is_full = self.batch.bytes >= self.job.run.commit_bytes
             || self.batch.changed_bytes >= self.job.run.memory_bytes / CHANGED_SHARE;
         let is_last = is_quiet && self.is_all_built();
-        has_work && (is_full || is_last || self.last_commit.elapsed() >= COMMIT_SECONDS)
+        // A commit for a few pieces more would cost as much as this one.
+        let few = (self.batch.pieces + self.waiting.len()) / LAST_PART;
+        let is_near_the_end = self.pieces_to_come().is_some_and(|left| left > 0 && left <= few);
+        let is_late = self.last_commit.elapsed() >= COMMIT_SECONDS;
+        has_work && (is_full && !is_near_the_end || is_last || is_late)
     }
 
     fn is_all_built(&self) -> bool {
-        let unplanned = self.shared.unplanned.load(std::sync::atomic::Ordering::Relaxed);
-        let of =
-            |number: &usize| self.waiting.iter().filter(|piece| piece.number == *number).count();
-        unplanned == 0 && self.open.iter().all(|(number, open)| open.pieces_left == of(number))
+        self.pieces_to_come() == Some(0)
+    }
+
+    /// Pieces that workers have not built yet; none while mailboxes are not planned.
+    fn pieces_to_come(&self) -> Option<usize> {
+        let left: usize = self.open.values().map(|open| open.pieces_left).sum();
+        (self.unplanned == 0).then_some(left.saturating_sub(self.waiting.len()))
     }
 
     /// Commits what is ready. Workers go on meanwhile: the writer is let go between steps, and the last commit can be read until
@@ -254,7 +316,8 @@ impl<'c> Committer<'c> {
         for piece in self.take_ready() {
             self.link(piece)?;
         }
-        self.settle_ahead()?;
+        self.settle()?;
+        self.sync()?;
         let settled = started.elapsed();
         let shared = self.shared;
         let batch = std::mem::take(&mut self.batch);
@@ -275,7 +338,7 @@ impl<'c> Committer<'c> {
         shared.clock.turn(Stage::Note);
         let pieces = batch.pieces;
         tracing::debug!(pieces, ?settled, committed = ?started.elapsed(), "a batch is in");
-        self.batch.bytes = self.waiting.iter().map(|piece| piece.bytes).sum();
+        self.batch.bytes = self.waiting.iter().map(|waiting| waiting.piece.bytes).sum();
         self.commits += 1;
         self.last_commit = Instant::now();
         for number in done {
@@ -285,25 +348,12 @@ impl<'c> Committer<'c> {
                 self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
             }
         }
-        // What the commit has put in place the next one must find synced (P5). The writer is free meanwhile.
-        self.shared.clock.during(Stage::Sync, || self.shared.sync_ahead())
-    }
-
-    /// Whether a piece can be linked in as soon as it comes: it lets nothing go, and holds nothing that is still on its way.
-    fn may_go_in(&self, piece: &Piece) -> bool {
-        if !piece.operations.is_empty() {
-            return false;
-        }
-        let mut claims = self.shared.claims();
-        let may = !needs_of(piece).any(|need| claims.outstanding.contains(&need));
-        if may {
-            claims.take_in(piece);
-        }
-        may
+        // What the commit has put in place the next one must find synced (P5).
+        self.syncer.start().map(drop)
     }
 
     /// Links the pages of a piece in. Others may have the writer again afterwards.
-    fn link(&mut self, piece: Piece) -> EseResult<()> {
+    pub(super) fn link(&mut self, piece: Piece) -> EseResult<()> {
         self.contents.add(items_of(&piece), piece.parcel.brings().len() as u64);
         let number = piece.number;
         if let Some(open) = self.open.get_mut(&number) {
@@ -322,15 +372,16 @@ impl<'c> Committer<'c> {
         target.splice_rows(piece.parcel, &mut self.batch.entries)?;
         self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);
+        self.shared.restock()?;
         self.shared.let_others_in();
         self.shared.clock.turn(Stage::Note);
         Ok(())
     }
 
-    /// Brings index entries in, one index at a time, and the counts of contents, and writes and syncs all pages that are new: the commit
+    /// Brings index entries in, one index at a time, and the counts of contents, and writes all pages that are new: the commit
     /// itself is short then, what it will have to change is known, and nothing else is kept in memory.
-    fn settle_ahead(&mut self) -> EseResult<()> {
-        self.batch.unsynced_bytes = 0;
+    fn settle(&mut self) -> EseResult<()> {
+        self.batch.unsettled_bytes = 0;
         self.shared.clock.turn(Stage::Index);
         for batch in std::mem::take(&mut self.batch.entries).into_batches() {
             self.shared.target().splice_entries(batch)?;
@@ -342,40 +393,16 @@ impl<'c> Committer<'c> {
         self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);
         self.shared.let_others_in();
-        self.shared.clock.turn(Stage::Sync);
-        self.shared.sync_ahead()
+        self.shared.clock.turn(Stage::Note);
+        Ok(())
     }
 
-    /// Takes the pieces whose items hold nothing that is still on its way, and that take no content from under the items of a piece
-    /// which is; the others wait.
-    fn take_ready(&mut self) -> Vec<Piece> {
-        let mut claims = self.shared.claims();
-        let mut pieces = std::mem::take(&mut self.waiting);
-        loop {
-            let brought: HashSet<InstanceId> =
-                pieces.iter().flat_map(|piece| piece.parcel.brings().iter().copied()).collect();
-            let mut kept_here: HashMap<InstanceId, usize> = HashMap::new();
-            for promised in pieces.iter().flat_map(|piece| &piece.promised) {
-                *kept_here.entry(*promised).or_default() += 1;
-            }
-            let is_ready = |piece: &mut Piece| {
-                let missing = |need| claims.outstanding.contains(&need) && !brought.contains(&need);
-                let wanted = |old| {
-                    claims.promised.get(&old).copied().unwrap_or(0)
-                        > kept_here.get(&old).copied().unwrap_or(0)
-                };
-                !needs_of(piece).any(missing) && !replaced_by(piece).any(wanted)
-            };
-            let late: Vec<Piece> = pieces.extract_if(.., |piece| !is_ready(piece)).collect();
-            if late.is_empty() {
-                break;
-            }
-            self.waiting.extend(late);
-        }
-        for piece in &pieces {
-            claims.take_in(piece);
-        }
-        pieces
+    /// Syncs everything that is written.
+    fn sync(&mut self) -> EseResult<()> {
+        self.batch.unsynced_bytes = 0;
+        self.shared.clock.turn(Stage::Sync);
+        self.syncer.finish()?;
+        self.shared.sync_ahead()
     }
 
     /// Does what pages cannot do; answers what must be there then, if the piece could not tell.
@@ -420,41 +447,21 @@ impl<'c> Committer<'c> {
     }
 }
 
-impl Claims {
-    /// A piece goes in with this batch.
-    fn take_in(&mut self, piece: &Piece) {
-        for brought in piece.parcel.brings() {
-            self.outstanding.remove(brought);
-        }
-        for promised in &piece.promised {
-            if let Some(count) = self.promised.get_mut(promised) {
-                *count = count.saturating_sub(1);
-            }
-        }
-        self.promised.retain(|_, count| *count > 0);
-        self.going.extend(replaced_by(piece));
-    }
-}
-
 /// Items that a piece inserts or replaces; what is saved in part is not among them.
 fn items_of(piece: &Piece) -> u64 {
     let marks = piece.operations.iter().filter(|one| matches!(one, Operation::MarkRead(_)));
     piece.written.len().saturating_sub(marks.count()) as u64
 }
 
-/// Contents that a piece's replacements let go.
-fn replaced_by(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
-    piece.operations.iter().filter_map(|operation| match operation {
-        Operation::Replace { old, .. } => Some(*old),
-        Operation::MarkRead(_) | Operation::Partial { .. } => None,
-    })
-}
-
-/// Contents that a piece's items hold, but that it does not bring.
-fn needs_of(piece: &Piece) -> impl Iterator<Item = InstanceId> + '_ {
-    let replaced = piece.operations.iter().filter_map(|operation| match operation {
-        Operation::Replace { new, .. } => Some(new.instance),
-        Operation::MarkRead(_) | Operation::Partial { .. } => None,
-    });
-    piece.parcel.needs().chain(replaced.filter(|need| !piece.parcel.brings().contains(need)))
+/// How many items each folder of the target gets.
+fn inserts_of(plan: &MailboxPlan, places: &[Option<FolderId>]) -> BTreeMap<FolderId, i32> {
+    let mut inserts = BTreeMap::new();
+    for write in &plan.writes {
+        let place = places.get(write.folder as usize).copied().flatten();
+        if let (WriteKind::Insert { .. }, Some(folder)) = (write.kind, place) {
+            let count: &mut i32 = inserts.entry(folder).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    inserts
 }

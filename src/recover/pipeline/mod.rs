@@ -18,9 +18,12 @@
 //! | `pool` | free pages for what workers write |
 //! | `room` | memory for what is built and not linked in yet |
 //! | `piece` | some items of a mailbox, built |
-//! | `committer` | commits, and the reports of mailboxes |
+//! | `committer` | folders, commits, and the reports of mailboxes |
+//! | `admit` | when a piece may be linked in |
+//! | `syncer` | syncs while everybody goes on |
 //! | `clock` | what each thread is at |
 
+mod admit;
 mod clock;
 mod committer;
 mod piece;
@@ -28,6 +31,7 @@ mod pool;
 mod ranks;
 mod room;
 mod shared;
+mod syncer;
 mod worker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -44,6 +48,7 @@ use crate::store::{Store, StoreWriter};
 use clock::Clock;
 use committer::{Committer, Message};
 use shared::Shared;
+use syncer::Syncer;
 use worker::Worker;
 
 /// A job of which everything is committed; the target is still open.
@@ -84,7 +89,8 @@ pub fn run(
             });
         }
         drop(to_committer);
-        let result = Committer::new(job, &shared, &tasks, &pairs).run(&from_workers, watch);
+        let with_syncer = (&shared, Syncer::new(scope, &shared));
+        let result = Committer::new(job, with_syncer, &tasks, &pairs).run(&from_workers, watch);
         tasks.end();
         // Workers that wait for room find that nobody listens any more.
         drop(from_workers);

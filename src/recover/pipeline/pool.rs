@@ -34,6 +34,10 @@ impl Stock {
     fn wanted_pages(&self) -> u32 {
         (self.lent_pages / STOCK_SHARE).min(STOCK_PAGES)
     }
+
+    fn is_low(&self) -> bool {
+        self.pages() < self.wanted_pages() / 2
+    }
 }
 
 impl PagePool {
@@ -66,7 +70,31 @@ impl PagePool {
     /// # Errors
     /// What `lend` reports.
     pub fn fill(&mut self, lend: &mut dyn FnMut(Pgno, u32) -> EseResult<Extent>) -> EseResult<()> {
-        for (fdp, stock) in &mut self.trees {
+        self.fill_where(&|_| true, lend)
+    }
+
+    /// Fills up what is half gone. More often than that would make extents short, and what is built on them scattered.
+    ///
+    /// # Errors
+    /// What `lend` reports.
+    pub fn fill_low(
+        &mut self,
+        lend: &mut dyn FnMut(Pgno, u32) -> EseResult<Extent>,
+    ) -> EseResult<()> {
+        self.fill_where(&Stock::is_low, lend)
+    }
+
+    /// Whether there is something to fill up.
+    pub fn is_low(&self) -> bool {
+        self.trees.values().any(Stock::is_low)
+    }
+
+    fn fill_where(
+        &mut self,
+        is_wanted: &dyn Fn(&Stock) -> bool,
+        lend: &mut dyn FnMut(Pgno, u32) -> EseResult<Extent>,
+    ) -> EseResult<()> {
+        for (fdp, stock) in self.trees.iter_mut().filter(|(_, stock)| is_wanted(stock)) {
             loop {
                 let missing = stock.wanted_pages().saturating_sub(stock.pages());
                 if missing == 0 {
@@ -130,5 +158,18 @@ mod tests {
         assert_eq!(asked, [(root, 100), (root, 40)]);
         assert_eq!(pool.empty().len(), 2);
         assert_eq!(pool.take(root, 1), None);
+    }
+    #[test]
+    fn what_is_half_gone_is_filled_up_meanwhile() {
+        let root = Pgno::new(7).unwrap();
+        let mut pool = PagePool::default();
+        pool.keep_rest(root, extent(100, 500), 400);
+        assert!(!pool.is_low());
+        pool.fill_low(&mut |_, _| unreachable!("a hundred pages are here")).unwrap();
+        pool.take(root, 60);
+        assert!(pool.is_low());
+        pool.fill_low(&mut |_, want| Ok(extent(1000, want))).unwrap();
+        assert!(!pool.is_low());
+        assert_eq!(pool.take(root, 200).map(|taken| taken.count), Some(75));
     }
 }

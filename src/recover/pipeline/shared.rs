@@ -55,8 +55,6 @@ pub struct Shared {
     is_committing: AtomicBool,
     /// Memory for pieces that are built and not linked in: an eighth of the budget.
     pub room: Room,
-    /// Mailboxes whose items are not all decided about yet.
-    pub unplanned: AtomicUsize,
     /// How rows of the source fit into the target.
     pub maps: ParcelMaps,
     /// Replicas of the source in the target.
@@ -96,7 +94,6 @@ impl Shared {
             is_ending: AtomicBool::new(false),
             is_committing: AtomicBool::new(false),
             room: Room::new(job.run.memory_bytes / 8),
-            unplanned: AtomicUsize::new(mailboxes),
             maps,
             replicas,
         })
@@ -168,6 +165,19 @@ impl Shared {
         target.fill_stock(&mut stock, &ParcelWish::default())?;
         stock.end_batch();
         self.pool().fill(&mut |fdp, want| target.lend_pages(fdp, want))
+    }
+
+    /// Takes in stock what has become scarce, so that workers need not wait for the writer to get it.
+    pub fn restock(&self) -> EseResult<()> {
+        let mut stock = self.stock();
+        if !stock.is_low() && !self.pool().is_low() {
+            return Ok(());
+        }
+        let mut target = self.target();
+        if stock.is_low() {
+            target.fill_stock(&mut stock, &ParcelWish::default())?;
+        }
+        self.pool().fill_low(&mut |fdp, want| target.lend_pages(fdp, want))
     }
 
     /// Syncs what workers have written so far, while they go on.

@@ -16,8 +16,7 @@ use crate::ese::error::{EseError, EseResult};
 use crate::ese::txn::RecentPages;
 use crate::mapi::FolderId;
 use crate::recover::job::Job;
-use crate::recover::place::make_folders;
-use crate::recover::plan::{MailboxPair, MailboxPlan, WriteKind};
+use crate::recover::plan::{MailboxPair, MailboxPlan};
 use crate::recover::planner::plan_mailbox;
 use crate::recover::report::MailboxReport;
 use crate::recover::stages::Stage;
@@ -33,7 +32,7 @@ const PIECE_ITEMS: usize = 2048;
 /// mailbox to mailbox.
 const UNVERIFIED_ITEMS: usize = 16_384;
 
-/// Pieces that are planned ahead: making folders needs the writer, building does not.
+/// Pieces that are planned ahead: their folders are made by the committer, which may be at a commit.
 const BUILDS_AHEAD: usize = 64;
 
 /// A planned mailbox whose pieces are being built.
@@ -50,6 +49,16 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// A plan whose folders are there, with what was reserved for their items.
+    pub fn new(
+        number: usize,
+        plan: MailboxPlan,
+        places: Vec<Option<FolderId>>,
+        articles: BTreeMap<FolderId, Articles>,
+    ) -> Self {
+        Self { number, plan, places, articles: Mutex::new(articles) }
+    }
+
     /// Article numbers for so many items of each folder.
     ///
     /// # Errors
@@ -87,6 +96,8 @@ pub struct Tasks {
     stop: (Sender<()>, Receiver<()>),
     /// Items of the mailboxes that wait for being verified.
     unverified: Arc<AtomicUsize>,
+    /// Mailboxes that are planned, and whose pieces wait for their folders.
+    unplaced: Arc<AtomicUsize>,
 }
 
 impl Tasks {
@@ -96,14 +107,30 @@ impl Tasks {
         for (number, pair) in pairs.iter().enumerate() {
             let _ = to_plan.send(Task::Plan(number, Box::new(pair.clone())));
         }
-        let unverified = Arc::default();
-        Self { verify: unbounded(), build: unbounded(), plan, stop: unbounded(), unverified }
+        Self {
+            verify: unbounded(),
+            build: unbounded(),
+            plan,
+            stop: unbounded(),
+            unverified: Arc::default(),
+            unplaced: Arc::default(),
+        }
     }
 
     /// A mailbox is committed and can be verified.
     pub fn verify(&self, number: usize, written: Vec<Written>, report: MailboxReport) {
         self.unverified.fetch_add(written.len(), Ordering::Relaxed);
         let _ = self.verify.0.send(Task::Verify { number, written, report: Box::new(report) });
+    }
+
+    /// A piece can be built.
+    pub fn build(&self, planned: Arc<Planned>, piece: Range<usize>) {
+        let _ = self.build.0.send(Task::Build(planned, piece));
+    }
+
+    /// The folders of a mailbox are there, and its pieces wait to be built.
+    pub fn placed(&self) {
+        self.unplaced.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Pieces to build and mailboxes to verify that wait.
@@ -145,7 +172,7 @@ impl Tasks {
         let is_much = self.unverified.load(Ordering::Relaxed) > UNVERIFIED_ITEMS;
         let order = if is_committing || is_much {
             [verify, build, plan]
-        } else if build.len() < BUILDS_AHEAD {
+        } else if build.len() + self.unplaced.load(Ordering::Relaxed) < BUILDS_AHEAD {
             [plan, build, verify]
         } else {
             [build, plan, verify]
@@ -224,14 +251,12 @@ impl<'w> Worker<'w> {
             let (source, target) = (self.job.source.view(), committed.view());
             plan_mailbox(&source, &target, pair, self.job.options, self.job.known)
         };
-        self.shared.unplanned.fetch_sub(1, Ordering::Relaxed);
         let plan = match planned {
             Ok(plan) => plan,
             Err(error @ EseError::Io(_)) => return Err(error),
             Err(error) => {
-                let report = MailboxReport::failed(pair, error.to_string());
-                let report = Box::new(report);
-                return Ok(Message::Planned { number, report, pieces: 0, items: 0, started });
+                let report = Box::new(MailboxReport::failed(pair, error.to_string()));
+                return Ok(Message::Planned { number, report, work: None, started });
             }
         };
         let mut report = Box::new(MailboxReport::of_plan(&plan));
@@ -240,31 +265,13 @@ impl<'w> Worker<'w> {
             report.complete();
             return Ok(Message::Settled { number, report, started });
         }
-        let (places, articles) = {
-            let mut target = self.shared.target();
-            let places = make_folders(&mut target, &plan.folders)?;
-            let articles = target.reserve_articles(inserts_of(&plan, &places))?;
-            (places, articles)
-        };
-        let items = plan.counters.scanned.saturating_sub(plan.writes.len() as u64);
-        let ranges = self.cut(&plan)?;
-        let pieces = ranges.len();
-        // Told before the pieces, so that the committer knows of the mailbox when the first of them comes.
-        let message = Message::Planned { number, report, pieces, items, started };
-        if !self.tell(message) {
-            return Err(super::shared::ended());
-        }
-        let articles = Mutex::new(articles);
-        let planned = Arc::new(Planned { number, plan, places, articles });
-        for range in ranges {
-            let _ = self.tasks.build.0.send(Task::Build(planned.clone(), range));
-            self.shared.clock.to_workers.sent(self.tasks.waiting() as u64);
-        }
-        Ok(Message::Idle)
+        let pieces = self.cut(&plan);
+        self.tasks.unplaced.fetch_add(1, Ordering::Relaxed);
+        Ok(Message::Planned { number, report, work: Some((Box::new(plan), pieces)), started })
     }
 
     /// Cuts the writes of a mailbox into pieces that any worker can build.
-    fn cut(&self, plan: &MailboxPlan) -> EseResult<Vec<Range<usize>>> {
+    fn cut(&self, plan: &MailboxPlan) -> Vec<Range<usize>> {
         let share = self.job.run.memory_bytes / (8 * self.job.run.workers.max(1) as u64);
         let most = PIECE_BYTES.min(share.max(1 << 20));
         let mut ranges = Vec::new();
@@ -280,7 +287,7 @@ impl<'w> Worker<'w> {
         if start < plan.writes.len() {
             ranges.push(start..plan.writes.len());
         }
-        Ok(ranges)
+        ranges
     }
 
     fn build(&self, planned: &Planned, range: Range<usize>) -> EseResult<Message> {
@@ -308,17 +315,4 @@ impl<'w> Worker<'w> {
         report.complete();
         Ok(Message::Verified { number, report: Box::new(report) })
     }
-}
-
-/// How many items each folder of the target gets.
-fn inserts_of(plan: &MailboxPlan, places: &[Option<FolderId>]) -> BTreeMap<FolderId, i32> {
-    let mut inserts = BTreeMap::new();
-    for write in &plan.writes {
-        let place = places.get(write.folder as usize).copied().flatten();
-        if let (WriteKind::Insert { .. }, Some(folder)) = (write.kind, place) {
-            let count: &mut i32 = inserts.entry(folder).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-    inserts
 }

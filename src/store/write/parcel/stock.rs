@@ -111,6 +111,18 @@ impl ParcelStock {
         self.taken = self.taken.half();
     }
 
+    /// Whether more than half is gone of what is worth having here.
+    pub fn is_low(&self) -> bool {
+        let wanted = self.taken.spare().half();
+        let here = self.streams.holds();
+        let mut lids = self.lids.iter().map(Lids::left).zip(wanted.lids);
+        self.ids.left() < wanted.ids
+            || self.changes.left() < wanted.changes
+            || here.clusters < wanted.streams.clusters
+            || here.pages < wanted.streams.pages
+            || lids.any(|(left, wanted)| left < wanted)
+    }
+
     /// What a parcel needs, if all of it is here.
     pub fn take(&mut self, wish: &ParcelWish) -> Option<Reservation> {
         let amounts = Amounts::of(wish)?;
