@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
 
@@ -33,7 +33,13 @@ const PIECE_ITEMS: usize = 2048;
 const UNVERIFIED_ITEMS: usize = 16_384;
 
 /// Pieces that are planned ahead: their folders are made by the committer, which may be at a commit.
-const BUILDS_AHEAD: usize = 64;
+const BUILDS_AHEAD: usize = 32;
+
+/// Mailboxes that may wait for their folders: a plan names every item, and the committer may be busy for long.
+const PLANS_AHEAD: usize = 16;
+
+/// How long a worker with nothing to do waits before it looks whether it may plan again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A planned mailbox whose pieces are being built.
 #[derive(Debug)]
@@ -151,18 +157,22 @@ impl Tasks {
             if self.stop.1.try_recv().is_ok() {
                 return None;
             }
-            let ready = self.ready(plans, is_committing);
+            let is_far_ahead = self.unplaced.load(Ordering::Relaxed) >= PLANS_AHEAD;
+            let plan = if is_far_ahead { never() } else { plans.clone() };
+            let ready = self.ready(&plan, is_committing);
             if ready.is_some() {
                 return ready;
             }
             select! {
                 recv(self.verify.1) -> task => return task.ok(),
                 recv(self.build.1) -> task => return task.ok(),
-                recv(plans) -> task => match task {
+                recv(plan) -> task => match task {
                     Ok(task) => return Some(task),
                     Err(_) => *plans = never(),
                 },
                 recv(self.stop.1) -> _ => return None,
+                // Nobody tells that plans are wanted again.
+                default(LOOK_AGAIN) => {}
             }
         }
     }
