@@ -54,26 +54,29 @@ class Memory(threading.Thread):
 
 
 class Output(threading.Thread):
-    """Reads what a command prints; keeps the report and adds up the mailboxes."""
+    """Keeps what a command prints. It is understood afterwards: the command may need all cores while it runs."""
 
     def __init__(self, pipe):
         super().__init__(daemon=True)
         self.pipe = pipe
-        self.len_bytes = 0
-        self.report = None
-        self.totals = {"mailboxes": 0, "item_bytes": 0}
+        self.bytes = b""
 
     def run(self):
-        for line in self.pipe:
-            self.len_bytes += len(line)
+        self.bytes = self.pipe.read()
+
+    def report(self):
+        """The report, if there is one, and sums over the mailboxes."""
+        report, totals = None, {"mailboxes": 0, "item_bytes": 0}
+        for line in self.bytes.splitlines():
             if not line.startswith(b"{"):
                 continue
             value = json.loads(line)
             if value.get("type") == "report":
-                self.report = value
+                report = value
             elif value.get("type") == "mailbox" and "bytes_after" in value:
-                self.totals["mailboxes"] += 1
-                self.totals["item_bytes"] += value["bytes_after"] - value["bytes_before"]
+                totals["mailboxes"] += 1
+                totals["item_bytes"] += value["bytes_after"] - value["bytes_before"]
+        return {"report": report, "totals": totals} if report else {}
 
 
 def measure(command):
@@ -98,11 +101,9 @@ def measure(command):
         "cpu_seconds": used.ru_utime + used.ru_stime,
         "rss_anon_peak_bytes": memory.peak_bytes,
         "storage_write_bytes": storage,
-        "call_write_bytes": None if calls is None else calls - output.len_bytes,
+        "call_write_bytes": None if calls is None else calls - len(output.bytes),
     }
-    if output.report:
-        record |= {"report": output.report, "totals": output.totals}
-    return process.returncode, record
+    return process.returncode, record | output.report()
 
 
 def main():
