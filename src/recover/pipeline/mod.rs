@@ -74,13 +74,14 @@ pub fn run(
     let replicas = Replicas::adopt(&job.source.view(), &mut writer)?;
     let shared = Shared::new(job, writer, maps, replicas, pairs.len(), clock.clone())?;
     let (to_committer, from_workers) = crossbeam_channel::unbounded();
-    let tasks = worker::Tasks::new(&pairs);
+    let tasks = worker::Tasks::new(pairs.len());
     let workers = job.run.workers.max(1);
     let report = std::thread::scope(|scope| {
         for _ in 0..workers {
-            let (to_committer, tasks, shared) = (to_committer.clone(), tasks.clone(), &shared);
+            let (to_committer, tasks) = (to_committer.clone(), tasks.clone());
+            let with_pairs = (&shared, pairs.as_slice());
             scope.spawn(move || {
-                let worker = Worker::new(job, shared, tasks, to_committer.clone());
+                let worker = Worker::new(job, with_pairs, tasks, to_committer.clone());
                 // A worker that dies must not leave the committer waiting.
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
                     let _ = to_committer.send(Message::Died);

@@ -88,7 +88,8 @@ impl Planned {
 
 /// Work.
 enum Task {
-    Plan(usize, Box<MailboxPair>),
+    /// The mailbox with this number.
+    Plan(usize),
     Build(Arc<Planned>, Range<usize>),
     Verify { number: usize, written: Vec<Written>, report: Box<MailboxReport> },
 }
@@ -107,11 +108,11 @@ pub struct Tasks {
 }
 
 impl Tasks {
-    /// The mailboxes, in the order in which they are planned.
-    pub fn new(pairs: &[MailboxPair]) -> Self {
+    /// So many mailboxes to plan, in the order of their numbers.
+    pub fn new(mailboxes: usize) -> Self {
         let (to_plan, plan) = unbounded();
-        for (number, pair) in pairs.iter().enumerate() {
-            let _ = to_plan.send(Task::Plan(number, Box::new(pair.clone())));
+        for number in 0..mailboxes {
+            let _ = to_plan.send(Task::Plan(number));
         }
         Self {
             verify: unbounded(),
@@ -195,6 +196,7 @@ impl Tasks {
 pub struct Worker<'w> {
     job: &'w Job<'w>,
     shared: &'w Shared,
+    pairs: &'w [MailboxPair],
     tasks: Tasks,
     to_committer: Sender<Message>,
 }
@@ -202,11 +204,11 @@ pub struct Worker<'w> {
 impl<'w> Worker<'w> {
     pub fn new(
         job: &'w Job<'w>,
-        shared: &'w Shared,
+        (shared, pairs): (&'w Shared, &'w [MailboxPair]),
         tasks: Tasks,
         to_committer: Sender<Message>,
     ) -> Self {
-        Self { job, shared, tasks, to_committer }
+        Self { job, shared, pairs, tasks, to_committer }
     }
 
     /// Works until there is nothing more to do.
@@ -229,7 +231,7 @@ impl<'w> Worker<'w> {
                 Task::Verify { .. } => Stage::Verify,
             });
             let result = match task {
-                Task::Plan(number, pair) => self.plan(number, &pair),
+                Task::Plan(number) => self.plan(number),
                 Task::Build(planned, range) => self.build(&planned, range),
                 Task::Verify { number, written, report } => {
                     self.tasks.unverified.fetch_sub(written.len(), Ordering::Relaxed);
@@ -254,8 +256,10 @@ impl<'w> Worker<'w> {
         is_sent
     }
 
-    fn plan(&self, number: usize, pair: &MailboxPair) -> EseResult<Message> {
+    fn plan(&self, number: usize) -> EseResult<Message> {
         let started = Instant::now();
+        let no_such = || EseError::corrupt_bytes(format!("there is no mailbox {number} to plan"));
+        let pair = self.pairs.get(number).ok_or_else(no_such)?;
         let planned = {
             let committed = self.shared.committed();
             let (source, target) = (self.job.source.view(), committed.view());
