@@ -12,6 +12,8 @@ use crate::ese::tree::Extent;
 const STOCK_PAGES: u32 = 16_384;
 /// The stock follows demand: this part of what a tree has been lent so far.
 const STOCK_SHARE: u32 = 4;
+/// At the beginning, when a commit takes long beside what was lent, half of it, up to so many pages: 16 MiB.
+const FIRST_PAGES: u32 = 4096;
 
 /// The pages in stock.
 #[derive(Debug, Default)]
@@ -32,7 +34,8 @@ impl Stock {
 
     /// How many pages should be here.
     fn wanted_pages(&self) -> u32 {
-        (self.lent_pages / STOCK_SHARE).min(STOCK_PAGES)
+        let first = (self.lent_pages / 2).min(FIRST_PAGES);
+        (self.lent_pages / STOCK_SHARE).min(STOCK_PAGES).max(first)
     }
 
     fn is_low(&self) -> bool {
@@ -155,8 +158,8 @@ mod tests {
             Ok(extent(1000, want.min(60)))
         })
         .unwrap();
-        assert_eq!(asked, [(root, 100), (root, 40)]);
-        assert_eq!(pool.empty().len(), 2);
+        assert_eq!(asked, [(root, 200), (root, 140), (root, 80), (root, 20)]);
+        assert_eq!(pool.empty().len(), 4);
         assert_eq!(pool.take(root, 1), None);
     }
     #[test]
@@ -166,10 +169,10 @@ mod tests {
         pool.keep_rest(root, extent(100, 500), 400);
         assert!(!pool.is_low());
         pool.fill_low(&mut |_, _| unreachable!("a hundred pages are here")).unwrap();
-        pool.take(root, 60);
+        pool.take(root, 10);
         assert!(pool.is_low());
         pool.fill_low(&mut |_, want| Ok(extent(1000, want))).unwrap();
         assert!(!pool.is_low());
-        assert_eq!(pool.take(root, 200).map(|taken| taken.count), Some(75));
+        assert_eq!(pool.take(root, 200).map(|taken| taken.count), Some(115));
     }
 }

@@ -91,7 +91,11 @@ enum Task {
     /// The mailbox with this number.
     Plan(usize),
     Build(Arc<Planned>, Range<usize>),
-    Verify { number: usize, written: Vec<Written>, report: Box<MailboxReport> },
+    Verify {
+        number: usize,
+        written: Vec<Written>,
+        report: Box<MailboxReport>,
+    },
 }
 
 /// All work that waits.
