@@ -43,7 +43,7 @@ pub enum Stage {
     Note,
     /// Brings built pages of rows into their trees.
     Link,
-    /// Brings index entries into theirs, and the counts of contents into their rows.
+    /// Brings index entries into theirs, and the counts of contents and folders into their rows.
     Index,
     /// Syncs what workers have written.
     Sync,

@@ -40,6 +40,9 @@ const CHANGED_SHARE: u64 = 8;
 /// A batch that is full waits for the last pieces of the job when they are this part of it, or fewer.
 const LAST_PART: usize = 4;
 
+/// When so many pieces are still to come, or fewer, each is settled at once.
+const LAST_PIECES: usize = 8;
+
 /// What workers tell.
 pub enum Message {
     /// A mailbox was planned.
@@ -180,7 +183,7 @@ impl<'c, 'env> Committer<'c, 'env> {
             if self.is_time_to_commit(from.is_empty()) {
                 self.commit()?;
             } else {
-                self.go_ahead()?;
+                self.go_ahead(from.is_empty())?;
             }
         }
         self.shared.clock.turn(Stage::Sync);
@@ -188,8 +191,11 @@ impl<'c, 'env> Committer<'c, 'env> {
     }
 
     /// Does what can be done before a commit, while workers go on.
-    fn go_ahead(&mut self) -> EseResult<()> {
-        if self.batch.unsettled_bytes >= SETTLE_BYTES {
+    fn go_ahead(&mut self, is_quiet: bool) -> EseResult<()> {
+        // Whatever is left when the last piece comes, everybody waits for.
+        let is_ending = is_quiet && self.pieces_to_come().is_some_and(|left| left <= LAST_PIECES);
+        let most = if is_ending { 1 } else { SETTLE_BYTES };
+        if self.batch.unsettled_bytes >= most {
             self.settle()?;
         }
         // A batch of a few megabytes has syncs of its own, too.
@@ -378,8 +384,8 @@ impl<'c, 'env> Committer<'c, 'env> {
         Ok(())
     }
 
-    /// Brings index entries in, one index at a time, and the counts of contents, and writes all pages that are new: the commit
-    /// itself is short then, what it will have to change is known, and nothing else is kept in memory.
+    /// Brings index entries in, one index at a time, and the counts of contents and folders, and writes all pages that are new: the
+    /// commit itself is short then, what it will have to change is known, and nothing else is kept in memory.
     fn settle(&mut self) -> EseResult<()> {
         self.batch.unsettled_bytes = 0;
         self.shared.clock.turn(Stage::Index);
@@ -388,7 +394,7 @@ impl<'c, 'env> Committer<'c, 'env> {
             self.shared.let_others_in();
         }
         let mut target = self.shared.target();
-        target.settle_references()?;
+        target.flush()?;
         target.write_new_pages()?;
         self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);

@@ -39,7 +39,8 @@ pub(super) struct ReferenceChange {
 }
 
 impl StoreWriter {
-    /// Puts gathered counters and references into their rows; contents without a holder go. Not durable before the commit.
+    /// Puts gathered counters and references into their rows; contents without a holder go. Not durable before the commit, and best
+    /// done long before it: each changes a page, and pages that wait for the commit are what bounds it.
     ///
     /// # Errors
     /// [`EseError::Corrupt`] when a count would fall below zero or a row is missing: the writer is dead then.
@@ -81,15 +82,6 @@ impl StoreWriter {
         let change = self.references.entry(instance).or_default();
         change.live += live;
         change.soft += soft;
-    }
-
-    /// Writes into the rows of contents what holders they have got or lost so far, long before the commit: each changes a page, and
-    /// pages that wait for the commit are what bounds it.
-    ///
-    /// # Errors
-    /// [`EseError::Corrupt`] for a content that is not there, [`EseError::Io`]; the writer is dead then.
-    pub fn settle_references(&mut self) -> EseResult<()> {
-        self.guarded(Self::flush_references)
     }
 
     fn flush_references(&mut self) -> EseResult<()> {

@@ -202,7 +202,7 @@ impl StoreWriter {
         self.db.forest().pager().dirty_bytes()
     }
 
-    /// The same, and the pages that [`Self::settle_references`] will change, were each content on a page of its own.
+    /// The same, and the pages that [`Self::flush`] will change for references, were each content on a page of its own.
     pub fn changing_bytes(&self) -> usize {
         let page_bytes = self.db.forest().pager().page_size().bytes();
         self.dirty_bytes().saturating_add(self.references.len().saturating_mul(page_bytes))
