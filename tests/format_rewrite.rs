@@ -232,3 +232,22 @@ fn columns_that_moved_or_are_missing_take_the_long_way_or_stay_behind() {
     assert_eq!(out, encode(&source, &vec![Value::Null; source.len()]).unwrap());
     assert_eq!(run(&with(1, None), &mut out), None, "a fixed column is missing");
 }
+
+#[test]
+fn a_value_that_is_not_as_wide_as_its_type_takes_the_long_way() {
+    let columns = columns();
+    let place = columns.iter().position(|column| column.fid == Fid(257)).unwrap();
+    let mut loose = columns.clone();
+    loose[place] = column(257, ColumnType::Binary, 255, None);
+    let to: Vec<_> = (0..columns.len()).map(Some).collect();
+    let rewrite = Rewrite::new(&columns, &columns, &to, BOUNDS).unwrap();
+    for (len_bytes, is_copied) in [(3, false), (4, true), (10, false)] {
+        let mut values = vec![Value::Null; columns.len()];
+        values[place] = Value::One(vec![7; len_bytes]);
+        let record = encode(&loose, &values).unwrap();
+        let view = RecordView::parse(&record, TaggedStyle::Small).unwrap();
+        let mut out = Vec::new();
+        let done = rewrite.record(&columns, &view, &[], &mut |lid| Ok(lid), &mut out).unwrap();
+        assert_eq!(done, is_copied, "{len_bytes} bytes");
+    }
+}

@@ -134,7 +134,13 @@ fn read_values<P: Pages + ?Sized>(
     rest.table.each_value(row, &mut |_, column, found| {
         for stored in found.iter() {
             match stored? {
-                Stored::Plain(_) => {}
+                Stored::Plain(bytes) => {
+                    let width_bytes = column.coltyp.fixed_width_bytes();
+                    if width_bytes.is_some_and(|width_bytes| width_bytes != bytes.len()) {
+                        let reason = format!("a value of {} bytes", bytes.len());
+                        return Err(row.place(EseError::corrupt_bytes(reason), column));
+                    }
+                }
                 Stored::Separated(lid) => {
                     long_values += 1;
                     bytes += u64::from(rest.values.read(lid, &mut |_| ())?.len_bytes);

@@ -37,8 +37,8 @@ pub struct Rewrite {
 enum Fate {
     /// The target does not have it.
     Dropped,
-    /// It has the same number and type; of a long type or not.
-    Kept { is_long: bool },
+    /// It has the same number and type: one of long values or not, and the bytes of a value where all have as many.
+    Kept { is_long: bool, width_bytes: Option<usize> },
     /// It has another number.
     Moved,
 }
@@ -89,7 +89,10 @@ impl Rewrite {
             let number = usize::from(number);
             fates.resize(fates.len().max(number + 1), Fate::Dropped);
             fates[number] = match (same, place) {
-                (Some(column), _) => Fate::Kept { is_long: column.coltyp.is_long_value() },
+                (Some(column), _) => Fate::Kept {
+                    is_long: column.coltyp.is_long_value(),
+                    width_bytes: column.coltyp.fixed_width_bytes(),
+                },
                 (None, Some(_)) => Fate::Moved,
                 (None, None) => Fate::Dropped,
             };
@@ -210,7 +213,9 @@ impl Rewrite {
             _ if field.derived => false,
             Fate::Dropped => true,
             Fate::Moved => false,
-            Fate::Kept { is_long } => field.is_as_written(is_long, self.intrinsic_bytes),
+            Fate::Kept { is_long, width_bytes } => {
+                field.is_as_written(is_long, width_bytes, self.intrinsic_bytes)
+            }
         }
     }
 
@@ -413,16 +418,24 @@ fn is_set(bitmap: &[u8; 16], index: usize) -> bool {
 
 impl TaggedField<'_> {
     /// Whether the field is stored as [`super::encode_record`] would store its value.
-    fn is_as_written(&self, is_long: bool, intrinsic_bytes: usize) -> bool {
+    fn is_as_written(
+        &self,
+        is_long: bool,
+        width_bytes: Option<usize>,
+        intrinsic_bytes: usize,
+    ) -> bool {
         match self.stored_parts() {
             None => self.is_null(),
-            Some((None, data)) => !is_long && !data.is_empty(),
+            Some((None, data)) => {
+                let fits = width_bytes.is_none_or(|width_bytes| width_bytes == data.len());
+                !is_long && !data.is_empty() && fits
+            }
             Some((Some(byte), data)) => {
                 let type_bit = if is_long { header::LONG_VALUE } else { 0 };
                 match byte ^ type_bit {
                     0 => is_long && data.len() <= intrinsic_bytes,
                     header::SEPARATED => is_long && Lid::from_record_bytes(data).is_ok(),
-                    header::MULTI_VALUES => is_plain_list(data),
+                    header::MULTI_VALUES => is_plain_list(data, width_bytes),
                     _ => false,
                 }
             }
@@ -430,8 +443,8 @@ impl TaggedField<'_> {
     }
 }
 
-/// Whether a list holds two or more values, none of them separated.
-fn is_plain_list(data: &[u8]) -> bool {
+/// Whether a list holds two or more values, none of them separated, all of this width if one is given.
+fn is_plain_list(data: &[u8], width_bytes: Option<usize>) -> bool {
     let entry = |index: usize| super::u16_at(data, 2 * index);
     let Some(array_bytes) = entry(0) else { return false };
     let count = usize::from(array_bytes) / 2;
@@ -442,7 +455,12 @@ fn is_plain_list(data: &[u8]) -> bool {
             let here = entry(index).filter(|here| {
                 *here >= before && *here < 0x8000 && usize::from(*here) <= data.len()
             });
+            let has_width = width_bytes.is_none_or(|width_bytes| {
+                here.map(usize::from) == Some(usize::from(array_bytes) + index * width_bytes)
+            });
             before = here.unwrap_or(0);
-            here.is_some()
+            here.is_some() && has_width
         })
+        && width_bytes
+            .is_none_or(|width_bytes| usize::from(array_bytes) + count * width_bytes == data.len())
 }
