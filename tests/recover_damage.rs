@@ -15,6 +15,7 @@ use std::sync::Arc;
 use dialtone::ese::check::{Severity, check};
 use dialtone::ese::page::Pgno;
 use dialtone::ese::page::checksum::stamp;
+use dialtone::ese::table::database::Database;
 use dialtone::ese::table::record::{FieldValues, Stored};
 use dialtone::ese::table::rows::RowCursor;
 use dialtone::ese::table::write::DatabaseWriter;
@@ -43,6 +44,45 @@ fn spoil(volume: &MemoryVolume, path: &str, needle: &[u8]) {
     let at = bytes.windows(needle.len()).position(|window| window == needle).unwrap();
     bytes[at + needle.len() / 2] ^= 0x55;
     overwrite(volume, path, &bytes);
+}
+
+/// Gives two neighbours among the tagged columns of a table's first row each other's numbers.
+fn disorder(volume: &MemoryVolume, path: &str, table: &str) {
+    let database = Database::open(volume, Path::new(path)).unwrap();
+    let table = database.table(table).unwrap();
+    let mut rows = table.rows();
+    assert!(rows.first().unwrap());
+    let row = rows.row().unwrap().unwrap();
+    let (record, pgno) = (row.bytes().to_vec(), row.pgno());
+    let numbers: Vec<u16> =
+        row.record().tagged_fields().map(|field| field.unwrap().fid.0).collect();
+    let mut bytes = volume.file_bytes(path).unwrap();
+    let start = (pgno.get() as usize + 1) * 4096;
+    let page = &mut bytes[start..start + 4096];
+    let at = page.windows(record.len()).position(|window| window == record).unwrap();
+    // Each column of the array has its number and an offset, two bytes each.
+    let head = |number: u16| number.to_le_bytes();
+    let is_pair = |entry: &[u8]| entry[..2] == head(numbers[0]) && entry[4..6] == head(numbers[1]);
+    let pair = at + record.windows(8).position(is_pair).unwrap();
+    page[pair..pair + 2].copy_from_slice(&head(numbers[1]));
+    page[pair + 4..pair + 6].copy_from_slice(&head(numbers[0]));
+    stamp(page, pgno);
+    overwrite(volume, path, &bytes);
+}
+
+#[test]
+fn contents_whose_columns_do_not_stand_in_order_are_lost_and_told() {
+    for path in PATHS {
+        let mut two = Two::new();
+        ours(&mut two).put("#inbox#", 1);
+        ours(&mut two).put("#inbox#", 2);
+        let volume = two.close();
+        disorder(&volume, SOURCE, "Msg");
+        let report = run(&volume, &merge(), path, 2);
+        assert_eq!((report.counters.inserted, report.counters.bad), (1, 1), "{path:?}");
+        assert!(report.mailboxes[0].bad[0].reason.contains("order"), "{path:?}");
+        assert_clean(&volume, TARGET);
+    }
 }
 
 /// The Inbox has a mail with two attachments, the first of which is lost, and one that is whole.

@@ -71,15 +71,22 @@ impl NamedTable {
             };
             give(*at, column, values)?;
         }
+        let mut before = None;
         for field in record.tagged_fields() {
             let field = field?;
             let number = field.fid.0.checked_sub(Fid::FIRST_TAGGED).filter(|_| !field.derived);
+            let is_in_order = number.is_none() || before.replace(number) < Some(number);
             let at =
                 number.and_then(|number| self.tagged.get(usize::from(number)).copied().flatten());
             let column = at.and_then(|at| Some((at, self.def.columns.get(at)?)));
             if let Some((at, column)) =
                 column.filter(|(_, column)| column.coltyp != ColumnType::Nil)
             {
+                if !is_in_order {
+                    // Some readers find it, others do not, so nobody has judged what it says.
+                    let error = EseError::corrupt_bytes("tagged columns do not stand in order");
+                    return Err(row.place(error, column));
+                }
                 let values = field.values().map_err(|error| row.place(error, column))?;
                 give(at, column, values)?;
             }
