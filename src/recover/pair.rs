@@ -187,7 +187,8 @@ impl<E> State<'_, E> {
     }
 
     /// Takes folders that hold the same on both sides, item by item: each has its partner by A1, and none is left for any other step.
-    /// That is what a repeated job finds everywhere, and needs no order of keys.
+    /// That is what a repeated job finds in most folders (where it finds it in all of them, the planner does not come here), and needs no
+    /// order of keys.
     fn take_equal_folders(&mut self) {
         let theirs = single_runs(self.target);
         for (folder, ours) in single_runs(self.source) {
