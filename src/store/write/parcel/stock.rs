@@ -45,12 +45,25 @@ impl Numbers {
         self.next - count
     }
 
-    /// More of them; those that are left are dropped unless the new ones follow them.
-    fn add(&mut self, first: u64, count: u64) {
-        if self.end != first {
-            self.next = first;
+    /// Fills up to `want`, from `reserve`, which hands out numbers that follow each other unless somebody else has taken some since.
+    /// What is left here and cannot be joined to the new ones is dropped.
+    fn fill(
+        &mut self,
+        want: u64,
+        reserve: &mut dyn FnMut(u64) -> EseResult<u64>,
+    ) -> EseResult<()> {
+        let left = self.left();
+        let missing = want.saturating_sub(left);
+        if missing == 0 {
+            return Ok(());
         }
-        self.end = first + count;
+        let first = reserve(missing)?;
+        if self.end == first {
+            self.end = first + missing;
+        } else {
+            *self = Self { next: first, end: reserve(left)? + left };
+        }
+        Ok(())
     }
 }
 
@@ -184,10 +197,9 @@ impl StoreWriter {
             let wished = Amounts::of(wish).ok_or_else(too_much)?;
             let want = wished.plus(stock.taken.spare());
             stock.writer = writer.db.ahead_writer();
-            let ids = want.ids.saturating_sub(stock.ids.left());
-            stock.ids.add(writer.reserve_ids(ids)?.get(), ids);
-            let changes = want.changes.saturating_sub(stock.changes.left());
-            stock.changes.add(writer.reserve_changes(changes)?.get(), changes);
+            stock.ids.fill(want.ids, &mut |count| Ok(writer.reserve_ids(count)?.get()))?;
+            let changes = &mut |count| Ok(writer.reserve_changes(count)?.get());
+            stock.changes.fill(want.changes, changes)?;
             let tables =
                 [&writer.tables.contents, &writer.tables.attachments, &writer.tables.items];
             for ((lids, table), want) in stock.lids.iter_mut().zip(tables).zip(want.lids) {
@@ -215,13 +227,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_follow_are_joined_and_others_take_their_place() {
+    fn numbers_are_filled_up_to_what_is_wanted_whoever_takes_some_between() {
+        let mut counter = 7;
+        let mut reserve = |count: u64| {
+            counter += count;
+            Ok(counter - count)
+        };
         let mut numbers = Numbers::default();
-        numbers.add(7, 3);
+        numbers.fill(3, &mut reserve).unwrap();
         assert_eq!((numbers.take(2), numbers.left()), (7, 1));
-        numbers.add(10, 2);
-        assert_eq!((numbers.take(2), numbers.left()), (9, 1));
-        numbers.add(40, 5);
-        assert_eq!((numbers.take(5), numbers.left()), (40, 0));
+        numbers.fill(3, &mut reserve).unwrap();
+        assert_eq!((numbers.take(2), numbers.left()), (9, 1), "joined");
+        reserve(28).unwrap();
+        numbers.fill(1, &mut reserve).unwrap();
+        assert_eq!(numbers.left(), 1, "what is enough stays");
+        numbers.fill(5, &mut reserve).unwrap();
+        assert_eq!((numbers.take(5), numbers.left()), (40, 0), "all of them follow each other");
     }
 }
