@@ -19,10 +19,18 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::{Advice, Mmap, MmapOptions};
 
 use super::guard::GuardedRange;
+
+/// Addresses kept free behind a file that grows, so that it need not be mapped anew each time: what the system has learned of the
+/// map would be lost, and every page faults again.
+#[cfg(target_pointer_width = "64")]
+pub(super) const GROWTH_BYTES: usize = 4 << 30;
+#[cfg(not(target_pointer_width = "64"))]
+pub(super) const GROWTH_BYTES: usize = 0;
 
 /// A file mapped read-only. Clones share the map; the last one unmaps it.
 #[derive(Debug, Clone)]
@@ -37,11 +45,21 @@ pub struct Map {
 struct Region {
     guard: GuardedRange,
     mapping: Mmap,
+    /// How much of the mapping the file has, in bytes. What lies behind is nobody's to touch.
+    len_bytes: AtomicUsize,
+}
+
+impl Region {
+    fn bytes(&self) -> &[u8] {
+        let len_bytes = self.len_bytes.load(Ordering::Acquire);
+        self.mapping.get(..len_bytes).unwrap_or(&self.mapping)
+    }
 }
 
 impl Map {
-    /// Maps the whole file as long as it is now. `None` if no more maps can be guarded.
-    pub(super) fn new(file: &File) -> io::Result<Option<Self>> {
+    /// Maps the whole file as long as it is now, with room to [`grow`](Self::grow) by `growth_bytes` if the system has so many
+    /// addresses to spare. `None` if no more maps can be guarded.
+    pub(super) fn new(file: &File, growth_bytes: usize) -> io::Result<Option<Self>> {
         let len_bytes = file.metadata()?.len();
         if len_bytes == 0 {
             return Ok(Some(Self { region: None }));
@@ -51,16 +69,36 @@ impl Map {
         // process may still write or cut the file, which Rust's memory model has no word for: a cut is
         // caught by the guard, and what changes under a reader is only ever plain bytes, which every
         // decoder above treats as hostile and bounds-checks after loading them.
-        let mapping = unsafe { MmapOptions::new().len(len_bytes).map(file)? };
+        let map = |len_bytes| unsafe { MmapOptions::new().len(len_bytes).map(file) };
+        let mapping = map(len_bytes.saturating_add(growth_bytes)).or_else(|_| map(len_bytes))?;
         // SAFETY: the range is the mapping just made, ours alone, and `Region` drops the guard before
         // the mapping.
         let guard = unsafe { GuardedRange::new(mapping.as_ptr(), mapping.len())? };
-        Ok(guard.map(|guard| Self { region: Some(Arc::new(Region { guard, mapping })) }))
+        let len_bytes = AtomicUsize::new(len_bytes);
+        Ok(guard.map(|guard| Self { region: Some(Arc::new(Region { guard, mapping, len_bytes })) }))
+    }
+
+    /// Shows more of a file that has grown to `len_bytes`; false if there is no room for that, and it must be mapped anew. Clones show
+    /// it, too.
+    pub fn grow(&self, len_bytes: u64) -> bool {
+        let Some(region) = &self.region else { return len_bytes == 0 };
+        match usize::try_from(len_bytes) {
+            Ok(len_bytes) if len_bytes <= region.mapping.len() => {
+                region.len_bytes.fetch_max(len_bytes, Ordering::Release);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The length up to which the map can grow, in bytes.
+    pub fn room_bytes(&self) -> usize {
+        self.region.as_ref().map_or(0, |region| region.mapping.len())
     }
 
     /// The bytes of the file. Unreadable parts turn to zeros when they are touched.
     pub fn bytes(&self) -> &[u8] {
-        self.region.as_ref().map_or(&[], |region| &region.mapping)
+        self.region.as_ref().map_or(&[], |region| region.bytes())
     }
 
     /// Tells whether a bus error has hit a system page that holds some of these bytes, or whether some
@@ -92,7 +130,7 @@ impl Map {
         else {
             return;
         };
-        if offset.checked_add(len).is_none_or(|end| end > region.mapping.len()) {
+        if offset.checked_add(len).is_none_or(|end| end > region.bytes().len()) {
             return;
         }
         if let Err(error) = region.mapping.advise_range(Advice::WillNeed, offset, len) {
@@ -126,7 +164,7 @@ mod tests {
     #[test]
     fn a_page_lost_to_truncation_reads_as_zeros_and_is_reported() {
         let (file, page) = file_of_pages(4);
-        let map = Map::new(&file).unwrap().unwrap();
+        let map = Map::new(&file, 0).unwrap().unwrap();
         assert_eq!(map.bytes()[3 * page], 4);
         assert!(!map.is_unreadable(0, 4 * page as u64));
 
@@ -145,7 +183,7 @@ mod tests {
     #[test]
     fn many_threads_may_hit_the_same_lost_pages() {
         let (file, page) = file_of_pages(64);
-        let map = Map::new(&file).unwrap().unwrap();
+        let map = Map::new(&file, 0).unwrap().unwrap();
         file.set_len(page as u64).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -165,11 +203,11 @@ mod tests {
     fn faults_are_noted_in_the_map_they_hit_and_forgotten_with_it() {
         let (whole, page) = file_of_pages(2);
         let (cut, _) = file_of_pages(2);
-        let whole = Map::new(&whole).unwrap().unwrap();
+        let whole = Map::new(&whole, 0).unwrap().unwrap();
         for _ in 0..300 {
             // More rounds than there are slots: a dropped map gives its slot back.
             cut.set_len(2 * page as u64).unwrap();
-            let map = Map::new(&cut).unwrap().expect("a slot is free");
+            let map = Map::new(&cut, 0).unwrap().expect("a slot is free");
             assert!(!map.is_unreadable(0, 2 * page as u64));
             cut.set_len(0).unwrap();
             assert_eq!(map.bytes()[page], 0);
@@ -182,7 +220,7 @@ mod tests {
     #[test]
     fn bytes_outside_the_map_count_as_unreadable() {
         let (file, page) = file_of_pages(1);
-        let map = Map::new(&file).unwrap().unwrap();
+        let map = Map::new(&file, 0).unwrap().unwrap();
         map.advise_sequential();
         map.advise_random();
         assert!(map.is_unreadable(page as u64, 1));
@@ -197,7 +235,7 @@ mod tests {
             println!("skipped: this file system holds no sparse file of 8 TiB");
             return;
         }
-        let Ok(map) = Map::new(&file) else {
+        let Ok(map) = Map::new(&file, 0) else {
             println!("skipped: this machine maps no 8 TiB");
             return;
         };
@@ -210,8 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn a_map_with_room_grows_with_its_file_and_shows_no_more_than_the_file_has() {
+        let (mut file, page) = file_of_pages(2);
+        let map = Map::new(&file, 2 * page).unwrap().unwrap();
+        let clone = map.clone();
+        assert_eq!((map.bytes().len(), map.room_bytes()), (2 * page, 4 * page));
+        assert!(map.is_unreadable(2 * page as u64, 1));
+        file.write_all(&vec![3; page]).unwrap();
+        assert!(map.grow(3 * page as u64));
+        assert_eq!((clone.bytes().len(), clone.bytes()[2 * page]), (3 * page, 3));
+        assert!(!map.is_unreadable(0, 3 * page as u64));
+        assert!(map.grow(2 * page as u64) && map.bytes().len() == 3 * page, "it never shrinks");
+        assert!(!map.grow(5 * page as u64), "no room for that");
+        assert_eq!(map.bytes().len(), 3 * page);
+    }
+
+    #[test]
     fn an_empty_file_has_an_empty_map() {
-        let map = Map::new(&tempfile::tempfile().unwrap()).unwrap().unwrap();
+        let map = Map::new(&tempfile::tempfile().unwrap(), 0).unwrap().unwrap();
         assert!(map.bytes().is_empty());
         assert!(!map.is_unreadable(0, 0) && map.is_unreadable(0, 1));
     }

@@ -19,6 +19,7 @@ mod lock;
 mod map;
 mod memory;
 mod real;
+mod unsynced;
 mod volume;
 
 pub use error::{IoError, IoResult};
@@ -27,4 +28,5 @@ pub use lock::WriterLock;
 pub use map::Map;
 pub use memory::{CrashKind, Event, FileId, MemoryVolume};
 pub use real::RealVolume;
+pub use unsynced::{SyncMark, Unsynced};
 pub use volume::{OpenMode, Storage, Volume};

@@ -13,6 +13,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::lock::lock_file;
+use super::map::GROWTH_BYTES;
 use super::{IoError, IoResult, Map, OpenMode, Storage, Volume, WriterLock};
 
 /// The operating system's file system.
@@ -48,7 +49,9 @@ impl Volume for RealVolume {
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
         }
-        Ok(Arc::new(RealStorage { file, path: path.to_path_buf(), mapped: self.mapped }))
+        let growth_bytes = if mode == OpenMode::Read { 0 } else { GROWTH_BYTES };
+        let map_growth_bytes = self.mapped.then_some(growth_bytes);
+        Ok(Arc::new(RealStorage { file, path: path.to_path_buf(), map_growth_bytes }))
     }
 
     fn exists(&self, path: &Path) -> IoResult<bool> {
@@ -104,12 +107,18 @@ impl Volume for RealVolume {
 struct RealStorage {
     file: File,
     path: PathBuf,
-    mapped: bool,
+    /// Addresses to keep free behind a map; none where nothing is mapped.
+    map_growth_bytes: Option<usize>,
 }
 
 impl RealStorage {
     fn failed(&self, operation: &'static str, source: impl Into<io::Error>) -> IoError {
         IoError::os(&self.path, operation, source)
+    }
+
+    fn reserve(&self, flags: FallocateFlags, from_bytes: u64, to_bytes: u64) -> Result<(), Errno> {
+        let call = || rustix::fs::fallocate(&self.file, flags, from_bytes, to_bytes - from_bytes);
+        rustix::io::retry_on_intr(call)
     }
 }
 
@@ -182,17 +191,30 @@ impl Storage for RealStorage {
     }
 
     fn preallocate(&self, len_bytes: u64) -> IoResult<()> {
-        if len_bytes == 0 {
+        let end_bytes = self.len_bytes()?;
+        if len_bytes <= end_bytes {
             return Ok(());
         }
-        let reserve = || rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, len_bytes);
-        match rustix::io::retry_on_intr(reserve) {
-            Ok(()) => Ok(()),
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) if self.len_bytes()? < len_bytes => {
-                self.set_len(len_bytes)
-            }
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-            Err(errno) => Err(self.failed("preallocate", errno)),
+        match self.reserve(FallocateFlags::empty(), end_bytes, len_bytes) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.set_len(len_bytes),
+            result => result.map_err(|errno| self.failed("preallocate", errno)),
+        }
+    }
+
+    fn reserve_beyond_end(&self, len_bytes: u64) {
+        let Ok(end_bytes) = self.len_bytes() else { return };
+        if len_bytes <= end_bytes {
+            return;
+        }
+        if let Err(error) = self.reserve(FallocateFlags::KEEP_SIZE, end_bytes, len_bytes) {
+            tracing::debug!(%error, path = %self.path.display(), "no space is reserved ahead");
+        }
+    }
+
+    fn give_back_reserved(&self) {
+        // Cutting a file to the length that it has frees the blocks behind.
+        if let Err(error) = self.len_bytes().and_then(|len_bytes| self.set_len(len_bytes)) {
+            tracing::debug!(%error, "space beyond the end of a file stays reserved");
         }
     }
 
@@ -201,10 +223,8 @@ impl Storage for RealStorage {
     }
 
     fn map(&self) -> IoResult<Option<Map>> {
-        if !self.mapped {
-            return Ok(None);
-        }
-        Map::new(&self.file).map_err(|source| self.failed("map", source))
+        let Some(growth_bytes) = self.map_growth_bytes else { return Ok(None) };
+        Map::new(&self.file, growth_bytes).map_err(|source| self.failed("map", source))
     }
 }
 
@@ -237,6 +257,29 @@ mod tests {
         } else {
             assert!(reserved >= 1 << 20, "{reserved} bytes reserved");
         }
+    }
+
+    #[test]
+    fn space_beyond_the_end_is_no_part_of_the_file_and_can_be_given_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let file = RealVolume::pread().open(&path, OpenMode::CreateNew).unwrap();
+        file.write_all_at(&[1; 4096], 0).unwrap();
+        file.reserve_beyond_end(1 << 20);
+        let metadata = || std::fs::metadata(&path).unwrap();
+        assert_eq!(metadata().len(), 4096);
+        if metadata().blocks() * 512 < 1 << 20 {
+            println!("skipped: this file system cannot reserve space beyond the end");
+            return;
+        }
+        file.preallocate(8192).unwrap();
+        assert_eq!(metadata().len(), 8192);
+        file.give_back_reserved();
+        assert!(metadata().blocks() * 512 < 1 << 20, "it is given back");
+        let mut bytes = [9; 8192];
+        file.read_exact_at(&mut bytes, 0).unwrap();
+        assert!(bytes[..4096].iter().all(|byte| *byte == 1));
+        assert!(bytes[4096..].iter().all(|byte| *byte == 0));
     }
 
     #[test]

@@ -73,13 +73,19 @@ pub trait Storage: Send + Sync + Debug {
     /// `Os`.
     fn set_len(&self, len_bytes: u64) -> IoResult<()>;
 
-    /// Reserves disk space so that later writes below `len_bytes` cannot fail for lack of it, and
-    /// extends a shorter file to that length. Never cuts a file. Where the file system cannot reserve,
-    /// it only extends.
+    /// Extends a shorter file to `len_bytes`, and reserves disk space for what is new, so that later writes there cannot fail for
+    /// lack of it. Never cuts a file. Where the file system cannot reserve, it only extends.
     ///
     /// # Errors
     /// `Os`, for example a full disk.
     fn preallocate(&self, len_bytes: u64) -> IoResult<()>;
+
+    /// Reserves disk space for a file that grows, up to `len_bytes`, without making it longer: finding free blocks may have to wait for
+    /// the disk, and whoever does that in time makes nobody else wait. A hint.
+    fn reserve_beyond_end(&self, _len_bytes: u64) {}
+
+    /// Gives back what is reserved beyond the end, if possible. Not while somebody may make the file longer.
+    fn give_back_reserved(&self) {}
 
     /// Returns when every finished write and length change of this file would survive a power cut.
     ///

@@ -52,12 +52,16 @@ impl PageReader {
         &self.storage
     }
 
-    /// Maps the file anew after it has grown: what was verified stays verified.
+    /// Shows the pages that the file has grown by: what was verified stays verified. Other readers of the same map see them, too, if there
+    /// was room for them; none reads past the last page that it knows of.
     ///
     /// # Errors
     /// [`EseError::Io`].
     pub fn map_more(&mut self) -> EseResult<()> {
-        let Some(before) = self.mapped.take() else { return Ok(()) };
+        let Some(before) = &self.mapped else { return Ok(()) };
+        if before.map.grow(self.storage.len_bytes()?) {
+            return Ok(());
+        }
         let grown = self.storage.map()?.map(|map| Arc::new(before.grown(map, self.page_size)));
         self.mapped = grown;
         Ok(())
@@ -134,7 +138,7 @@ pub(super) fn unusable(pgno: Pgno, verdict: &Verdict) -> EseError {
 
 impl MappedPages {
     fn new(map: Map, page_size: PageSize) -> Self {
-        let pages = map.bytes().len() / page_size.bytes();
+        let pages = map.room_bytes() / page_size.bytes();
         let verified = (0..pages / 64 + 1).map(|_| AtomicU64::new(0)).collect();
         Self { map, verified, corrected: Mutex::default() }
     }
