@@ -19,7 +19,7 @@ use crate::ese::page::header::{DbHeader, DbState};
 use crate::ese::table::database::Table;
 use crate::ese::table::write::DatabaseWriter;
 use crate::ese::txn::Pager;
-use crate::io::Storage;
+use crate::io::{Storage, SyncMark, Unsynced};
 
 use super::rows::Fields;
 use super::tables::read_owner_row;
@@ -31,7 +31,7 @@ pub struct StmWriter {
     header: DbHeader,
     tables: StmTables,
     space: SpaceMap,
-    is_synced: bool,
+    unsynced: Unsynced,
 }
 
 /// Whether the file is as long as its space table says.
@@ -69,7 +69,7 @@ impl StmWriter {
         if tidied > 0 {
             tracing::info!(pages = tidied, "pages given up by an earlier job are free again");
         }
-        Ok(Self { file, header, tables, space, is_synced: true })
+        Ok(Self { file, header, tables, space, unsynced: Unsynced::default() })
     }
 
     /// The two tables.
@@ -117,7 +117,7 @@ impl StmWriter {
         let pages_before = self.space.page_count();
         let info = take(&mut self.space)?;
         if self.space.page_count() > pages_before {
-            self.is_synced = false;
+            self.unsynced.wrote();
             self.file.resize(self.space.page_count())?;
         }
         Ok(info)
@@ -128,7 +128,7 @@ impl StmWriter {
     /// # Errors
     /// As [`Self::write_from`].
     pub fn reserve(&mut self, len_bytes: u64) -> EseResult<SlvInfo> {
-        self.is_synced = false;
+        self.unsynced.wrote();
         self.with_room(|space| space.reserve(len_bytes))
     }
 
@@ -150,7 +150,7 @@ impl StmWriter {
 
     /// Takes reserved pages into use; their rows in the owner table are written in the same commit.
     pub fn commit_reserved(&mut self, info: &SlvInfo) {
-        self.is_synced = false;
+        self.unsynced.wrote();
         self.space.commit(info);
     }
 
@@ -185,7 +185,7 @@ impl StmWriter {
         bytes: &[u8],
     ) -> EseResult<()> {
         let checksums = checksums_of(run, bytes);
-        self.is_synced = false;
+        self.unsynced.wrote();
         self.file.write(run, bytes)?;
         self.tables.put_owner(writer, &OwnerRow { run, owner: owner.clone(), checksums })
     }
@@ -276,13 +276,27 @@ impl StmWriter {
     /// # Errors
     /// [`EseError::Io`]; nothing may be committed any more then.
     pub fn sync(&mut self) -> EseResult<()> {
-        if self.is_synced {
+        if self.unsynced.is_empty() {
             return Ok(());
         }
-        self.file.flush()?;
+        let mark = self.sync_mark()?;
         self.file.storage().sync()?;
-        self.is_synced = true;
+        self.note_synced(mark);
         Ok(())
+    }
+
+    /// What has been written to the file by now, among it pages that others have written and this writer has taken into use.
+    ///
+    /// # Errors
+    /// [`EseError::Io`], for what was gathered; nothing may be committed any more then.
+    pub fn sync_mark(&mut self) -> EseResult<SyncMark> {
+        self.file.flush()?;
+        Ok(self.unsynced.mark())
+    }
+
+    /// The file was synced by somebody who began after `mark` was made.
+    pub fn note_synced(&mut self, mark: SyncMark) {
+        self.unsynced.synced(mark);
     }
 
     /// Frees the pages that this job gave up. What is committed next ends the job.

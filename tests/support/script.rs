@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dialtone::ese::EseResult;
 use dialtone::ese::tree::{Change, DATABASE_ROOT, Forest, Tree, TreeKind};
 use dialtone::ese::txn::{Pager, Pages};
-use dialtone::io::Volume;
+use dialtone::io::{SyncMark, Volume};
 
 use super::random::Random;
 use super::{Model, PATH, place};
@@ -14,13 +14,21 @@ use super::{Model, PATH, place};
 /// One step. Trees are named by the order of their creation.
 #[derive(Debug, Clone)]
 pub enum Op {
-    NewTree { kind: TreeKind, parent: Option<usize>, pages: u32 },
+    NewTree {
+        kind: TreeKind,
+        parent: Option<usize>,
+        pages: u32,
+    },
     DropTree(usize),
     Insert(usize, Vec<u8>, Vec<u8>),
     Replace(usize, Vec<u8>, Vec<u8>),
     Delete(usize, Vec<u8>, Vec<u8>),
     Merge(usize, Vec<Change>),
     Spill,
+    /// Somebody beside the writer syncs the file.
+    SyncBeside,
+    /// And tells the writer.
+    NoteSynced,
     Commit,
     Reopen,
 }
@@ -44,6 +52,7 @@ pub struct Player {
     volume: Arc<dyn Volume>,
     forest: Option<Forest>,
     trees: Vec<Option<(Tree, Model)>>,
+    synced: SyncMark,
 }
 
 impl Player {
@@ -51,7 +60,7 @@ impl Player {
     pub fn start(volume: &Arc<dyn Volume>) -> EseResult<Self> {
         let pager = Pager::open(volume.clone(), Path::new(PATH))?;
         let forest = Some(Forest::new(pager));
-        Ok(Self { volume: volume.clone(), forest, trees: Vec::new() })
+        Ok(Self { volume: volume.clone(), forest, trees: Vec::new(), synced: SyncMark::default() })
     }
 
     /// The state as of now.
@@ -106,6 +115,17 @@ impl Player {
                 changes.iter().for_each(|change| apply(tree, model, change));
             }
             Op::Spill => forest.pager_mut().spill()?,
+            Op::SyncBeside => {
+                let pager = forest.pager_mut();
+                pager.alive()?;
+                let mark = pager.sync_mark();
+                if let Err(error) = pager.storage().sync() {
+                    pager.give_up();
+                    return Err(error.into());
+                }
+                self.synced = mark;
+            }
+            Op::NoteSynced => forest.pager_mut().note_synced(self.synced),
             Op::Commit => forest.commit()?,
             Op::Reopen => {
                 self.forest.take().map_or(Ok(()), Forest::close)?;
@@ -228,7 +248,17 @@ pub fn long_script() -> Vec<Op> {
     w.replace(0, 12, 900);
     w.delete(0, 20);
     w.delete(2, 12);
+    w.ops.extend([Op::SyncBeside, Op::NoteSynced, Op::Commit]);
+    w.merge(0, 20, 5, 300);
+    w.ops.extend([Op::Spill, Op::SyncBeside, Op::NoteSynced]);
+    w.insert(1, 6, 100);
+    w.insert(2, 3, 3000);
     w.ops.push(Op::Commit);
+    w.insert(2, 2, 3000);
+    w.ops.push(Op::SyncBeside);
+    w.replace(0, 3, 900);
+    w.insert(2, 3, 3000);
+    w.ops.extend([Op::Spill, Op::NoteSynced, Op::Commit]);
     w.insert(0, 25, 500);
     w.merge(1, 40, 20, 120);
     w.ops.extend([Op::Spill, Op::Commit, Op::Reopen]);

@@ -140,6 +140,7 @@ impl Pager {
             return Err(EseError::corrupt(pgno, reason).in_file(&self.path));
         }
         self.changes += 1;
+        self.unsynced.wrote();
         self.reader.forget(pgno);
         Ok(())
     }

@@ -15,6 +15,13 @@ use crate::io::Storage;
 /// Adjacent pages are gathered into writes of up to this many bytes.
 const WRITE_BYTES: usize = 1 << 20;
 
+/// Most new pages that a commit writes into the journal, because everything else is synced already: a megabyte there costs less than one
+/// more sync.
+const JOURNALED_NEW_PAGES: usize = 256;
+
+/// As many pages are finished in about a millisecond.
+const PARALLEL_PAGES: usize = 1024;
+
 impl Pager {
     /// Makes all changes since the last commit durable, all or none.
     ///
@@ -42,8 +49,12 @@ impl Pager {
 
     fn commit_steps(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        self.write_new_pages(dbtime, |_| false)?;
-        self.sync_in_place()?; // P3
+        if self.journal.is_some() && self.unsynced.is_empty() && self.has_few_new_pages() {
+            self.empty_journal()?; // P3, P5: somebody else has synced everything
+        } else {
+            self.write_new_pages(dbtime, |_| false)?;
+            self.sync_in_place()?; // P3
+        }
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
         header.set_objid_last(self.objid_last);
@@ -53,6 +64,7 @@ impl Pager {
             self.is_journal_needed = true;
         }
         alone();
+        self.unsynced.wrote();
         self.write_changed_pages()?;
         write_headers(&*self.storage, &header)?;
         if self.journal.is_none() {
@@ -67,11 +79,23 @@ impl Pager {
         Ok(())
     }
 
+    /// Whether the new pages that are not written yet are so few that they may go by the journal like changed ones.
+    fn has_few_new_pages(&self) -> bool {
+        let new_pages = self.dirty.keys().filter(|pgno| self.fresh.contains(pgno));
+        new_pages.take(JOURNALED_NEW_PAGES + 1).count() <= JOURNALED_NEW_PAGES
+    }
+
     /// Syncs the file: all that was written, the pages that the last commit put in place among it. The journal of that commit has done its
     /// duty then and is emptied (P5); the sync that comes with what is written next makes that last. Until then it may be found
     /// complete, and laying it over what it says already changes nothing.
     fn sync_in_place(&mut self) -> EseResult<()> {
+        let mark = self.sync_mark();
         self.storage.sync()?;
+        self.note_synced(mark);
+        self.empty_journal()
+    }
+
+    fn empty_journal(&mut self) -> EseResult<()> {
         if let Some(journal) = self.journal.as_ref().filter(|_| self.is_journal_needed) {
             journal.set_len(0)?;
         }
@@ -97,7 +121,11 @@ impl Pager {
         let mut pages = std::mem::take(&mut self.dirty);
         let is_kept = |pgno: &Pgno, page: &mut Box<[u8]>| !fresh.contains(pgno) || stays(page);
         self.dirty = pages.extract_if(.., is_kept).collect();
+        if pages.is_empty() {
+            return Ok(());
+        }
         finish_pages(&mut pages, dbtime)?;
+        self.unsynced.wrote();
         write_pages(
             &*self.storage,
             pages.iter().map(|(pgno, page)| (*pgno, &**page)),
@@ -151,8 +179,12 @@ impl Pager {
     }
 }
 
-/// As [`finish_page`], on all cores: whoever waits for a commit has nothing else to do.
+/// As [`finish_page`], on all cores when it is much: whoever waits for a commit has nothing else to do, and for a few pages waking threads
+/// costs more than they save.
 fn finish_pages(pages: &mut BTreeMap<Pgno, Box<[u8]>>, dbtime: Dbtime) -> EseResult<()> {
+    if pages.len() < PARALLEL_PAGES {
+        return pages.iter_mut().try_for_each(|(pgno, page)| finish_page(page, *pgno, dbtime));
+    }
     pages.par_iter_mut().try_for_each(|(pgno, page)| finish_page(page, *pgno, dbtime))
 }
 

@@ -4,10 +4,11 @@
 //!
 //! P1. A page of the last commit is never overwritten before its new image is in a synced journal.
 //! P2. A page that was free at the last commit may be written at any time: nothing of that commit points at it.
-//! P3. Before the journal is written, every new page of the commit is written and synced.
+//! P3. Before the journal is written, every new page of the commit is written and synced, or goes into the journal itself. A sync by
+//!     somebody else counts, if nothing was written since it began ([`Pager::note_synced`]).
 //! P4. The journal is complete (all records and the closing one) and synced before the first page is changed in place.
 //! P5. The journal is emptied only after the pages in place are synced. Nobody waits for that: the sync that the next commit begins with
-//!     (P3), or the close, does it, and until then the commit stands in the journal.
+//!     or has been spared (P3), or the close, does it, and until then the commit stands in the journal.
 //! P6. The header says *dirty* from before the first change until all changes are in place and synced.
 //! P7. A reader that finds a complete journal sees the commit; with an incomplete one it sees the commit before.
 //! P8. After a write or sync has failed nothing more is written, synced or promised: reopen and replay.

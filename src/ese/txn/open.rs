@@ -13,7 +13,7 @@ use super::rooms::Rooms;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::Dbtime;
 use crate::ese::page::header::{DbHeader, DbState};
-use crate::io::{OpenMode, Storage, Volume, WriterLock};
+use crate::io::{OpenMode, Storage, Unsynced, Volume, WriterLock};
 
 impl Pager {
     /// Opens `path` for writing: takes the lock, replays a complete journal, marks the database dirty.
@@ -86,6 +86,7 @@ impl Pager {
             is_dead: false,
             changes: 0,
             was_recovered,
+            unsynced: Unsynced::default(),
             is_journal_needed: false,
             journal_bytes: 0,
             _lock: lock,

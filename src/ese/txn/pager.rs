@@ -10,7 +10,7 @@ use super::source::{PageRef, Pages};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbHeader;
 use crate::ese::page::{Dbtime, ObjId, PageFlags, PageSize, PageView, Pgno, rules};
-use crate::io::{Storage, Volume, WriterLock};
+use crate::io::{Storage, SyncMark, Unsynced, Volume, WriterLock};
 
 /// A database opened for writing. Promises and states: see the module.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Pager {
     pub(super) changes: u64,
     /// Whether the journal of a writer that did not end properly was found.
     pub(super) was_recovered: bool,
+    /// Whether the file has been written since it was synced.
+    pub(super) unsynced: Unsynced,
     /// Whether the last commit's pages may not be on disk but in the journal only.
     pub(super) is_journal_needed: bool,
     /// Bytes written to the journal so far.
@@ -117,6 +119,16 @@ impl Pager {
         self.is_dead = true;
     }
 
+    /// What has been written to the file by now, among it pages that others have written and this writer has taken into use.
+    pub fn sync_mark(&self) -> SyncMark {
+        self.unsynced.mark()
+    }
+
+    /// The file was synced by somebody who began after `mark` was made: a commit need not do that again (P3, P5).
+    pub fn note_synced(&mut self, mark: SyncMark) {
+        self.unsynced.synced(mark);
+    }
+
     /// A number that differs from what it was whenever pages were changed, taken or given back since.
     pub fn change_count(&self) -> u64 {
         self.changes
@@ -190,6 +202,7 @@ impl Pager {
         self.guarded(|pager| {
             let page_size = pager.page_size();
             let len_bytes = last.offset_bytes(page_size) + page_size.bytes() as u64;
+            pager.unsynced.wrote();
             pager.storage.preallocate(len_bytes)?;
             pager.last_page = last_page;
             // What is linked in before the commit is read here again; through the cache that would cost 256 KiB for each page.

@@ -316,13 +316,14 @@ impl<'c, 'env> Committer<'c, 'env> {
     /// this one is put in its place.
     fn commit(&mut self) -> EseResult<()> {
         let started = Instant::now();
-        if !self.is_all_built() {
-            self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
-        }
         for piece in self.take_ready() {
             self.link(piece)?;
         }
         self.settle()?;
+        if !self.is_all_built() {
+            // Before the sync: what grows a file afterwards has to be synced with the writer in hand.
+            self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
+        }
         self.sync()?;
         let settled = started.elapsed();
         let shared = self.shared;
@@ -378,7 +379,9 @@ impl<'c, 'env> Committer<'c, 'env> {
         target.splice_rows(piece.parcel, &mut self.batch.entries)?;
         self.batch.changed_bytes = target.changing_bytes() as u64;
         drop(target);
-        self.shared.restock()?;
+        if self.pieces_to_come().is_none_or(|left| left > LAST_PIECES) {
+            self.shared.restock()?;
+        }
         self.shared.let_others_in();
         self.shared.clock.turn(Stage::Note);
         Ok(())

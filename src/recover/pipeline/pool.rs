@@ -11,9 +11,7 @@ use crate::ese::tree::Extent;
 /// Most pages in stock for one tree: 64 MiB.
 const STOCK_PAGES: u32 = 16_384;
 /// The stock follows demand: this part of what a tree has been lent so far.
-const STOCK_SHARE: u32 = 4;
-/// At the beginning, when a commit takes long beside what was lent, half of it, up to so many pages: 16 MiB.
-const FIRST_PAGES: u32 = 4096;
+const STOCK_SHARE: u32 = 2;
 
 /// The pages in stock.
 #[derive(Debug, Default)]
@@ -34,8 +32,7 @@ impl Stock {
 
     /// How many pages should be here.
     fn wanted_pages(&self) -> u32 {
-        let first = (self.lent_pages / 2).min(FIRST_PAGES);
-        (self.lent_pages / STOCK_SHARE).min(STOCK_PAGES).max(first)
+        (self.lent_pages / STOCK_SHARE).min(STOCK_PAGES)
     }
 
     fn is_low(&self) -> bool {

@@ -40,6 +40,8 @@ pub struct Claims {
 pub struct Shared {
     /// What the threads are at.
     pub clock: Arc<Clock>,
+    /// Stands before the writer, whose lock must outlive it.
+    files: AheadFiles,
     target: Mutex<StoreWriter>,
     committed: RwLock<Arc<CommittedStore>>,
     claims: Mutex<Claims>,
@@ -48,7 +50,6 @@ pub struct Shared {
     built: Mutex<HashMap<InstanceId, SharedSum>>,
     pool: Mutex<PagePool>,
     stock: Mutex<ParcelStock>,
-    files: AheadFiles,
     /// Threads that wait for the writer.
     waiting: AtomicUsize,
     is_ending: AtomicBool,
@@ -86,7 +87,7 @@ impl Shared {
             parcel_target: target.parcel_target(),
             pool: Mutex::default(),
             stock: Mutex::new(target.parcel_stock()),
-            files: target.ahead_files(),
+            files: target.ahead_files()?,
             target: Mutex::new(target),
             waiting: AtomicUsize::new(0),
             claims: Mutex::default(),
@@ -180,9 +181,12 @@ impl Shared {
         self.pool().fill_low(&mut |fdp, want| target.lend_pages(fdp, want))
     }
 
-    /// Syncs what workers have written so far, while they go on.
+    /// Syncs what has been written so far, while everybody goes on; what the next commit links in it need not sync again.
     pub fn sync_ahead(&self) -> EseResult<()> {
-        self.files.sync()
+        let marks = self.target().sync_marks()?;
+        self.files.sync()?;
+        self.target().note_synced(marks);
+        Ok(())
     }
 
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.

@@ -37,7 +37,7 @@ use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::table::write::{DatabaseWriter, NewDatabase};
 use crate::ese::txn::journal::journal_path;
 use crate::ese::txn::{Pager, Pages};
-use crate::io::{OpenMode, Volume};
+use crate::io::{OpenMode, SyncMark, Volume};
 use crate::mapi::{
     ChangeKey, ChangeNumber, FileTime, FolderId, GlobCnt, InstanceId, NamedProperty, PropName,
     PropertySetGuid,
@@ -216,6 +216,23 @@ impl StoreWriter {
         self.guarded(|writer| writer.db.write_new_pages())
     }
 
+    /// What has been written to the two files by now; whoever syncs them afterwards tells [`Self::note_synced`].
+    ///
+    /// # Errors
+    /// [`EseError::Io`]; the writer is dead then.
+    pub fn sync_marks(&mut self) -> EseResult<SyncMarks> {
+        self.guarded(|writer| {
+            let database = writer.db.forest().pager().sync_mark();
+            Ok(SyncMarks { streams: writer.stm.sync_mark()?, database })
+        })
+    }
+
+    /// Both files were synced by somebody who began after `marks` were made: the next commit need not do that again.
+    pub fn note_synced(&mut self, marks: SyncMarks) {
+        self.stm.note_synced(marks.streams);
+        self.db.note_synced(marks.database);
+    }
+
     /// Hands out `count` ids in a row; the first is answered.
     ///
     /// # Errors
@@ -323,6 +340,13 @@ impl StoreWriter {
         self.db.close()?;
         Ok(journal_bytes)
     }
+}
+
+/// A moment in the life of the two files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncMarks {
+    streams: SyncMark,
+    database: SyncMark,
 }
 
 /// Whether a creation of this store was interrupted between its two last steps: the streaming file has its name already, and

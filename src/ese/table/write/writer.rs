@@ -17,7 +17,7 @@ use crate::ese::table::record::{FieldValues, RecordView, Stored, TaggedStyle};
 use crate::ese::table::schema::{Schema, TableDef, index_tree};
 use crate::ese::tree::{Cursor, Forest, Tree};
 use crate::ese::txn::Pager;
-use crate::io::Volume;
+use crate::io::{SyncMark, Volume};
 
 /// Flag of tables that derive from a template.
 const DERIVED_TABLE: u32 = 0x1000_0000;
@@ -439,6 +439,11 @@ impl DatabaseWriter {
     /// [`EseError::Io`]: the writer is dead then.
     pub fn write_new_pages(&mut self) -> EseResult<()> {
         self.forest.pager_mut().spill()
+    }
+
+    /// As [`crate::ese::txn::Pager::note_synced`].
+    pub fn note_synced(&mut self, mark: SyncMark) {
+        self.forest.pager_mut().note_synced(mark);
     }
 
     /// Commits and ends: the database is clean afterwards.

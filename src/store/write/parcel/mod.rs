@@ -11,10 +11,10 @@
 //! references; whoever splices sees to it that they are there (`needs`).
 
 mod build;
+mod files;
 mod stock;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::ese::error::EseResult;
 use crate::ese::page::Pgno;
@@ -23,7 +23,6 @@ use crate::ese::tree::Extent;
 #[cfg(doc)]
 use crate::ese::tree::PageSupply;
 use crate::ese::txn::{AheadWriter, Pages};
-use crate::io::Storage;
 use crate::mapi::{FileTime, FolderId, InstanceId};
 use crate::stm::{AheadStreams, SlvInfo};
 
@@ -35,6 +34,7 @@ use crate::store::write::StoreWriter;
 use crate::store::write::flush::{FolderChange, ReferenceChange};
 
 pub use build::ParcelBuilder;
+pub use files::AheadFiles;
 pub use stock::ParcelStock;
 
 /// What a parcel will need.
@@ -137,24 +137,6 @@ impl Parcel {
     /// Pages that it has written ahead.
     pub fn page_count(&self) -> usize {
         self.runs.iter().map(TableRun::page_count).sum()
-    }
-}
-
-/// The two files of a store that is being written.
-#[derive(Debug, Clone)]
-pub struct AheadFiles {
-    streams: Arc<dyn Storage>,
-    database: Arc<dyn Storage>,
-}
-
-impl AheadFiles {
-    /// Syncs both, so that the commit which does it again has little left to wait for.
-    ///
-    /// # Errors
-    /// [`crate::ese::EseError::Io`]: nothing that was written since the last commit may be committed any more.
-    pub fn sync(&self) -> EseResult<()> {
-        self.streams.sync()?;
-        Ok(self.database.sync()?)
     }
 }
 
@@ -340,9 +322,12 @@ impl StoreWriter {
     }
 
     /// Both files, for syncing what parcels have written ahead while others go on.
-    pub fn ahead_files(&self) -> AheadFiles {
+    ///
+    /// # Errors
+    /// [`EseError::Io`].
+    pub fn ahead_files(&self) -> EseResult<AheadFiles> {
         let database = self.db.forest().pager().storage().clone();
-        AheadFiles { streams: self.stm.file().storage().clone(), database }
+        AheadFiles::new(self.stm.file().storage().clone(), database)
     }
 
     /// The store as the last commit left it, for threads that read while this writer goes on; see

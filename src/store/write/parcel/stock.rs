@@ -11,8 +11,8 @@ use crate::mapi::FileTime;
 use crate::stm::{AheadStreams, StreamNeed, StreamStock};
 use crate::store::write::StoreWriter;
 
-/// Most pages of streams that are kept here beyond what was asked for: 32 MiB. They are free pages of the file if nobody needs them.
-const SPARE_STREAM_PAGES: u32 = 8192;
+/// Most pages of streams that are kept here beyond what was asked for: 64 MiB. They are free pages of the file if nobody needs them.
+const SPARE_STREAM_PAGES: u32 = 16_384;
 
 /// Things reserved.
 #[derive(Debug)]
@@ -47,11 +47,7 @@ impl Numbers {
 
     /// Fills up to `want`, from `reserve`, which hands out numbers that follow each other unless somebody else has taken some since.
     /// What is left here and cannot be joined to the new ones is dropped.
-    fn fill(
-        &mut self,
-        want: u64,
-        reserve: &mut dyn FnMut(u64) -> EseResult<u64>,
-    ) -> EseResult<()> {
+    fn fill(&mut self, want: u64, reserve: &mut dyn FnMut(u64) -> EseResult<u64>) -> EseResult<()> {
         let left = self.left();
         let missing = want.saturating_sub(left);
         if missing == 0 {
