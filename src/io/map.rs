@@ -21,7 +21,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memmap2::{Advice, Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
 
 use super::guard::GuardedRange;
 
@@ -134,6 +134,18 @@ impl Map {
             return;
         }
         if let Err(error) = region.mapping.advise_range(Advice::WillNeed, offset, len) {
+            tracing::debug!(%error, "the system took no advice about a map");
+        }
+    }
+
+    /// Tells the system that the map will hardly be read any more, so that unmapping it later is quick. What is read all the same is
+    /// there again.
+    pub fn let_go(&self) {
+        let Some(region) = &self.region else { return };
+        // SAFETY: the mapping is shared and read-only, so a page that is dropped comes back from the file with the same bytes; nothing
+        // is lost but the time for that.
+        let result = unsafe { region.mapping.unchecked_advise(UncheckedAdvice::DontNeed) };
+        if let Err(error) = result {
             tracing::debug!(%error, "the system took no advice about a map");
         }
     }
@@ -261,6 +273,17 @@ mod tests {
         assert!(map.grow(2 * page as u64) && map.bytes().len() == 3 * page, "it never shrinks");
         assert!(!map.grow(5 * page as u64), "no room for that");
         assert_eq!(map.bytes().len(), 3 * page);
+    }
+
+    #[test]
+    fn what_was_let_go_can_be_read_again_and_lost_pages_stay_lost() {
+        let (file, page) = file_of_pages(3);
+        let map = Map::new(&file, 0).unwrap().unwrap();
+        file.set_len(2 * page as u64).unwrap();
+        assert_eq!((map.bytes()[0], map.bytes()[2 * page]), (1, 0));
+        map.let_go();
+        assert_eq!((map.bytes()[page], map.bytes()[2 * page]), (2, 0));
+        assert!(map.is_unreadable(2 * page as u64, 1) && !map.is_unreadable(0, 2 * page as u64));
     }
 
     #[test]

@@ -49,11 +49,11 @@ impl Pager {
 
     fn commit_steps(&mut self, alone: &mut dyn FnMut()) -> EseResult<()> {
         let dbtime = self.next_dbtime();
-        if self.journal.is_some() && self.unsynced.is_empty() && self.has_few_new_pages() {
-            self.empty_journal()?; // P3, P5: somebody else has synced everything
-        } else {
+        // Somebody else may have synced everything.
+        let is_synced = self.journal.is_some() && self.unsynced.is_empty();
+        if !is_synced || !self.has_few_new_pages() {
             self.write_new_pages(dbtime, |_| false)?;
-            self.sync_in_place()?; // P3
+            self.sync_in_place()?; // P3, P5
         }
         let mut header = self.header.clone();
         header.set_dbtime(dbtime);
@@ -61,7 +61,6 @@ impl Pager {
         finish_pages(&mut self.dirty, dbtime)?;
         if let Some(journal) = self.journal.clone() {
             self.journal_bytes += self.write_journal(&*journal, &header)?; // P4
-            self.is_journal_needed = true;
         }
         alone();
         self.unsynced.wrote();
@@ -86,20 +85,12 @@ impl Pager {
     }
 
     /// Syncs the file: all that was written, the pages that the last commit put in place among it. The journal of that commit has done its
-    /// duty then and is emptied (P5); the sync that comes with what is written next makes that last. Until then it may be found
-    /// complete, and laying it over what it says already changes nothing.
+    /// duty then (P5), and the next one may be written over it. Until then it stays complete, and laying it over what it says already
+    /// changes nothing.
     fn sync_in_place(&mut self) -> EseResult<()> {
         let mark = self.sync_mark();
         self.storage.sync()?;
         self.note_synced(mark);
-        self.empty_journal()
-    }
-
-    fn empty_journal(&mut self) -> EseResult<()> {
-        if let Some(journal) = self.journal.as_ref().filter(|_| self.is_journal_needed) {
-            journal.set_len(0)?;
-        }
-        self.is_journal_needed = false;
         Ok(())
     }
 
@@ -163,8 +154,12 @@ impl Pager {
     /// [`crate::ese::EseError::Io`]: the database stays dirty, with its journal, and can be opened again.
     pub fn close(mut self) -> EseResult<()> {
         self.guarded(|pager| {
-            if pager.is_journal_needed {
+            if !pager.unsynced.is_empty() {
                 pager.sync_in_place()?;
+            }
+            // A clean file must not be found with a journal that somebody could lay over it.
+            if let Some(journal) = &pager.journal {
+                journal.set_len(0)?;
             }
             let mut header = pager.header.clone();
             header.set_state(DbState::Clean);

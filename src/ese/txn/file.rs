@@ -134,6 +134,11 @@ impl DatabaseFile {
     pub(super) fn overlaid(&self, pgno: Pgno) -> Option<&Arc<[u8]>> {
         self.overlay.get(&pgno)
     }
+
+    /// As [`crate::io::Map::let_go`].
+    pub fn let_go(&self) {
+        self.reader.let_go();
+    }
 }
 
 impl Pages for DatabaseFile {

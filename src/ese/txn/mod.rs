@@ -7,8 +7,9 @@
 //! P3. Before the journal is written, every new page of the commit is written and synced, or goes into the journal itself. A sync by
 //!     somebody else counts, if nothing was written since it began ([`Pager::note_synced`]).
 //! P4. The journal is complete (all records and the closing one) and synced before the first page is changed in place.
-//! P5. The journal is emptied only after the pages in place are synced. Nobody waits for that: the sync that the next commit begins with
-//!     or has been spared (P3), or the close, does it, and until then the commit stands in the journal.
+//! P5. The journal is written over, or emptied, only after the pages in place are synced. Nobody waits for that: the sync of the next
+//!     commit (P3), or of the close, does it, and until then the commit stands in the journal. Between commits it is not cut: what an
+//!     earlier one left behind its end is no part of it, and its blocks are there already.
 //! P6. The header says *dirty* from before the first change until all changes are in place and synced.
 //! P7. A reader that finds a complete journal sees the commit; with an incomplete one it sees the commit before.
 //! P8. After a write or sync has failed nothing more is written, synced or promised: reopen and replay.
@@ -24,8 +25,8 @@
 //! ```text
 //!   clean file ──open()──► OPEN ──edit()/allocate()──► CHANGED ──commit()──► NEW PAGES SYNCED ──► JOURNALED
 //!                           ▲ │                                        │                             │
-//!      replay at open() ────┘ │ close(), which empties the journal     │ empties the journal       OPEN ◄── IN PLACE ◄──┘
-//!                             ▼                                        ▼ of the commit before
+//!      replay at open() ────┘ │ close(), which empties the journal     │                           OPEN ◄── IN PLACE ◄──┘
+//!                             ▼                                        ▼
 //!                        clean file                     any failure ──► DEAD (P8, P12)
 //! ```
 //!

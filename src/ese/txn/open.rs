@@ -87,7 +87,6 @@ impl Pager {
             changes: 0,
             was_recovered,
             unsynced: Unsynced::default(),
-            is_journal_needed: false,
             journal_bytes: 0,
             _lock: lock,
         })

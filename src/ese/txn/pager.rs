@@ -34,10 +34,8 @@ pub struct Pager {
     pub(super) changes: u64,
     /// Whether the journal of a writer that did not end properly was found.
     pub(super) was_recovered: bool,
-    /// Whether the file has been written since it was synced.
+    /// Whether the file has been written since it was synced: the last commit's pages may not be on disk but in the journal only.
     pub(super) unsynced: Unsynced,
-    /// Whether the last commit's pages may not be on disk but in the journal only.
-    pub(super) is_journal_needed: bool,
     /// Bytes written to the journal so far.
     pub(super) journal_bytes: u64,
     /// Released last, when everything else is closed.

@@ -101,6 +101,13 @@ impl PageReader {
         }
     }
 
+    /// As [`Map::let_go`].
+    pub fn let_go(&self) {
+        if let Some(mapped) = &self.mapped {
+            mapped.map.let_go();
+        }
+    }
+
     /// Asks the system to read these pages ahead, where they lie together; scattered ones would drag in half of the file.
     pub fn will_need(&self, pages: &[Pgno]) {
         let (Some(mapped), Some(first), Some(last)) =

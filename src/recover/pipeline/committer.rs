@@ -105,6 +105,7 @@ pub struct Committer<'c, 'env> {
     batch: Batch,
     started: BTreeMap<usize, Instant>,
     last_commit: Instant,
+    is_source_let_go: bool,
     done: BTreeMap<usize, MailboxReport>,
     commits: u64,
     contents: ContentCounts,
@@ -147,6 +148,7 @@ impl<'c, 'env> Committer<'c, 'env> {
             batch: Batch::default(),
             started: BTreeMap::new(),
             last_commit: Instant::now(),
+            is_source_let_go: false,
             done: BTreeMap::new(),
             commits: 0,
             contents: ContentCounts::default(),
@@ -320,7 +322,9 @@ impl<'c, 'env> Committer<'c, 'env> {
             self.link(piece)?;
         }
         self.settle()?;
-        if !self.is_all_built() {
+        if self.is_all_built() {
+            self.let_source_go();
+        } else {
             // Before the sync: what grows a file afterwards has to be synced with the writer in hand.
             self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
         }
@@ -357,6 +361,14 @@ impl<'c, 'env> Committer<'c, 'env> {
         }
         // What the commit has put in place the next one must find synced (P5).
         self.syncer.start().map(drop)
+    }
+
+    /// Unmapping gigabytes takes time that everybody waits for in the end; while the last batch is committed, cores are idle.
+    fn let_source_go(&mut self) {
+        let job = self.job;
+        if !std::mem::replace(&mut self.is_source_let_go, true) && !job.run.verify_full {
+            self.syncer.do_aside(|| job.source.database().file().let_go());
+        }
     }
 
     /// Links the pages of a piece in. Others may have the writer again afterwards.

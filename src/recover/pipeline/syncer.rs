@@ -36,6 +36,11 @@ impl<'scope, 'env> Syncer<'scope, 'env> {
         Ok(true)
     }
 
+    /// Does something beside everything else that nobody waits for before the end.
+    pub fn do_aside(&self, work: impl FnOnce() + Send + 'scope) {
+        self.scope.spawn(work);
+    }
+
     /// Waits for the sync that runs, if there is one.
     ///
     /// # Errors

@@ -33,10 +33,10 @@ const PIECE_ITEMS: usize = 2048;
 const UNVERIFIED_ITEMS: usize = 16_384;
 
 /// Pieces that are planned ahead: their folders are made by the committer, which may be at a commit.
-const BUILDS_AHEAD: usize = 32;
+const BUILDS_AHEAD: usize = 64;
 
 /// Mailboxes that may wait for their folders: a plan names every item, and the committer may be busy for long.
-const PLANS_AHEAD: usize = 16;
+const PLANS_AHEAD: usize = 32;
 
 /// How long a worker with nothing to do waits before it looks whether it may plan again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
