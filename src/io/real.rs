@@ -211,6 +211,14 @@ impl Storage for RealStorage {
         }
     }
 
+    fn write_behind(&self, offset_bytes: u64, len_bytes: u64) {
+        let Some(len_bytes) = std::num::NonZeroU64::new(len_bytes) else { return };
+        let advice = rustix::fs::Advice::DontNeed;
+        if let Err(error) = rustix::fs::fadvise(&self.file, offset_bytes, Some(len_bytes), advice) {
+            tracing::debug!(%error, "the system took no advice about what was written");
+        }
+    }
+
     fn give_back_reserved(&self) {
         // Cutting a file to the length that it has frees the blocks behind.
         if let Err(error) = self.len_bytes().and_then(|len_bytes| self.set_len(len_bytes)) {

@@ -87,6 +87,10 @@ pub trait Storage: Send + Sync + Debug {
     /// Gives back what is reserved beyond the end, if possible. Not while somebody may make the file longer.
     fn give_back_reserved(&self) {}
 
+    /// Says that what was just written here will not be read soon, so that the system may begin to move it to the disk: whoever syncs
+    /// waits less then. A hint.
+    fn write_behind(&self, _offset_bytes: u64, _len_bytes: u64) {}
+
     /// Returns when every finished write and length change of this file would survive a power cut.
     ///
     /// # Errors

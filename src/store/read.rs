@@ -114,6 +114,11 @@ impl CommittedStore {
         Self { pages, tables, stm: StmFile::new(stm) }
     }
 
+    /// Says that nobody will read it any more; see [`crate::io::Map::let_go`].
+    pub fn let_go(&self) {
+        self.pages.let_go();
+    }
+
     /// What the store held then.
     pub fn view(&self) -> View<'_, CommittedPages> {
         View { pages: &self.pages, tables: &self.tables, stm: &self.stm }

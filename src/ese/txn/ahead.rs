@@ -76,6 +76,11 @@ impl CommittedPages {
     pub fn header(&self) -> &DbHeader {
         &self.header
     }
+
+    /// As [`crate::io::Map::let_go`].
+    pub fn let_go(&self) {
+        self.reader.let_go();
+    }
 }
 
 impl Pages for CommittedPages {

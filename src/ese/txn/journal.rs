@@ -170,6 +170,7 @@ impl<'s> JournalWriter<'s> {
 
     fn write_out(&mut self) -> EseResult<()> {
         self.storage.write_all_at(&self.buffer, self.written_bytes)?;
+        self.storage.write_behind(self.written_bytes, self.buffer.len() as u64);
         self.written_bytes += self.buffer.len() as u64;
         self.buffer.clear();
         Ok(())

@@ -117,7 +117,8 @@ impl Done {
         let (writer, committed) = shared.into_writer()?;
         let log_bytes = std::thread::scope(|scope| {
             scope.spawn(move || drop(source));
-            scope.spawn(move || drop(committed));
+            // The writer has the same map, and unmaps it last.
+            scope.spawn(move || committed.let_go());
             writer.close_counted()
         })?;
         let stages = clock.report(workers, room_bytes);
