@@ -4,7 +4,7 @@
 //! module decides nothing: no retry after an error, no cache, no buffering.
 
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,6 +102,9 @@ impl Volume for RealVolume {
     }
 }
 
+/// Most pieces in one write: what POSIX systems take in practice (IOV_MAX).
+const PIECES_MAX: usize = 1024;
+
 /// One open file of the operating system.
 #[derive(Debug)]
 struct RealStorage {
@@ -148,6 +151,25 @@ impl Storage for RealStorage {
 
     fn write_all_at(&self, bytes: &[u8], offset_bytes: u64) -> IoResult<()> {
         self.file.write_all_at(bytes, offset_bytes).map_err(|source| self.failed("write", source))
+    }
+
+    fn write_all_pieces_at(
+        &self,
+        mut pieces: &mut [IoSlice<'_>],
+        mut offset_bytes: u64,
+    ) -> IoResult<()> {
+        while !pieces.is_empty() {
+            let now = pieces.len().min(PIECES_MAX);
+            let written = match rustix::io::pwritev(&self.file, &pieces[..now], offset_bytes) {
+                Ok(0) => Err(io::Error::from(io::ErrorKind::WriteZero)),
+                Err(Errno::INTR) => Ok(0),
+                result => result.map_err(io::Error::from),
+            };
+            let written = written.map_err(|source| self.failed("write", source))?;
+            offset_bytes += written as u64;
+            IoSlice::advance_slices(&mut pieces, written);
+        }
+        Ok(())
     }
 
     fn file(&self) -> Option<&File> {
@@ -265,6 +287,21 @@ mod tests {
         } else {
             assert!(reserved >= 1 << 20, "{reserved} bytes reserved");
         }
+    }
+
+    #[test]
+    fn pieces_of_memory_are_written_as_one_however_many_they_are() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a");
+        let file = RealVolume::pread().open(&path, OpenMode::CreateNew).unwrap();
+        let pieces: Vec<Vec<u8>> =
+            (0..2 * PIECES_MAX + 7).map(|n| vec![n as u8; n % 5 * 3]).collect();
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        file.write_all_pieces_at(&mut slices, 10).unwrap();
+        file.write_all_pieces_at(&mut [], 5).unwrap();
+        let written = std::fs::read(&path).unwrap();
+        assert_eq!(written[..10], [0; 10]);
+        assert_eq!(written[10..], pieces.concat());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! nothing of formats; offsets and lengths are plain bytes.
 
 use std::fmt::Debug;
+use std::io::IoSlice;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -46,6 +47,15 @@ pub trait Storage: Send + Sync + Debug {
     /// # Errors
     /// `Os`; any part of the bytes may then have been written. The caller must not go on writing.
     fn write_all_at(&self, bytes: &[u8], offset_bytes: u64) -> IoResult<()>;
+
+    /// Writes pieces of memory, which follow each other in the file from `offset_bytes` on, as one write.
+    ///
+    /// # Errors
+    /// As [`write_all_at`](Self::write_all_at).
+    fn write_all_pieces_at(&self, pieces: &mut [IoSlice<'_>], offset_bytes: u64) -> IoResult<()> {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).collect();
+        self.write_all_at(&bytes, offset_bytes)
+    }
 
     /// Has the system copy `len_bytes` bytes from `from_bytes` on in another file to `offset_bytes` in this one, if it can do that
     /// without this program touching them; false, and nothing written, if it cannot. Counts as a write.

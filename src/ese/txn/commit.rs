@@ -1,6 +1,7 @@
 //! Commit: new pages, journal, pages in place. The order is the point; the promises are in the module above.
 
 use std::collections::BTreeMap;
+use std::io::IoSlice;
 
 use rayon::iter::{IntoParallelRefMutIterator, ParallelIterator};
 
@@ -92,6 +93,17 @@ impl Pager {
         self.storage.sync()?;
         self.note_synced(mark);
         Ok(())
+    }
+
+    /// Empties the journal if everything is synced, so that whoever closes need not wait for that (P5).
+    ///
+    /// # Errors
+    /// [`crate::ese::EseError::Io`]: the writer is dead then.
+    pub fn empty_journal(&mut self) -> EseResult<()> {
+        self.guarded(|pager| match &pager.journal {
+            Some(journal) if pager.unsynced.is_empty() => Ok(journal.set_len(0)?),
+            _ => Ok(()),
+        })
     }
 
     /// Writes new pages ahead of the commit, to free memory. Changed pages must stay until the commit (P1).
@@ -193,27 +205,31 @@ pub(super) fn finish_page(page: &mut [u8], pgno: Pgno, dbtime: Dbtime) -> EseRes
     Ok(())
 }
 
-/// Writes pages given in ascending order, adjacent ones together.
+/// Writes pages given in ascending order, adjacent ones together, from where they lie.
 pub(super) fn write_pages<'p>(
     storage: &dyn Storage,
     pages: impl Iterator<Item = (Pgno, &'p [u8])>,
     page_bytes: usize,
 ) -> EseResult<()> {
-    let mut buffer: Vec<u8> = Vec::new();
-    let mut start_bytes = 0;
+    let mut adjacent: Vec<IoSlice<'p>> = Vec::with_capacity(WRITE_BYTES / page_bytes);
+    let (mut start_bytes, mut end_bytes) = (0, 0);
     for (pgno, page) in pages {
         let offset_bytes = (u64::from(pgno.get()) + 1) * page_bytes as u64;
-        let is_adjacent = start_bytes + buffer.len() as u64 == offset_bytes;
-        if !buffer.is_empty() && (!is_adjacent || buffer.len() >= WRITE_BYTES) {
-            storage.write_all_at(&buffer, start_bytes)?;
-            buffer.clear();
+        let is_full = offset_bytes != end_bytes || end_bytes - start_bytes >= WRITE_BYTES as u64;
+        if is_full && !adjacent.is_empty() {
+            storage.write_all_pieces_at(&mut adjacent, start_bytes)?;
+            adjacent.clear();
         }
-        if buffer.is_empty() {
+        if adjacent.is_empty() {
             start_bytes = offset_bytes;
         }
-        buffer.extend_from_slice(page);
+        adjacent.push(IoSlice::new(page));
+        end_bytes = offset_bytes + page_bytes as u64;
     }
-    if buffer.is_empty() { Ok(()) } else { Ok(storage.write_all_at(&buffer, start_bytes)?) }
+    if adjacent.is_empty() {
+        return Ok(());
+    }
+    Ok(storage.write_all_pieces_at(&mut adjacent, start_bytes)?)
 }
 
 /// Writes both header copies; the journal protects them.

@@ -18,6 +18,7 @@
 //! repeats the header; anything else is *incomplete* and means that the commit did not happen.
 //! Source: design section 5.
 
+use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
 use crate::ese::error::{EseError, EseResult, Refusal};
@@ -118,11 +119,14 @@ pub enum JournalState {
     Complete(CompleteJournal),
 }
 
-/// Writes the journal of one commit, record by record.
+/// Writes the journal of one commit, record by record, from where the images lie.
 #[derive(Debug)]
-pub struct JournalWriter<'s> {
+pub struct JournalWriter<'s, 'p> {
     storage: &'s dyn Storage,
-    buffer: Vec<u8>,
+    /// The header, while it is not written.
+    header: Vec<u8>,
+    /// Records that are not written.
+    records: Vec<Record<'p>>,
     written_bytes: u64,
     crc: crc32fast::Hasher,
     transaction: u64,
@@ -130,10 +134,17 @@ pub struct JournalWriter<'s> {
     added: u32,
 }
 
-/// Bytes gathered before they are written.
-const WRITE_BYTES: usize = 1 << 20;
+#[derive(Debug)]
+struct Record<'p> {
+    head: [u8; 8],
+    image: &'p [u8],
+    crc: [u8; 4],
+}
 
-impl<'s> JournalWriter<'s> {
+/// Images gathered before they are written: 1 MiB in pages of 4 KiB, in no more pieces than one system call takes.
+const WRITE_RECORDS: usize = 256;
+
+impl<'s, 'p> JournalWriter<'s, 'p> {
     /// Starts a journal of `count` records at the beginning of `storage`.
     pub fn start(
         storage: &'s dyn Storage,
@@ -150,29 +161,32 @@ impl<'s> JournalWriter<'s> {
         header.extend_from_slice(&count.to_le_bytes());
         header.resize(HEADER_BYTES - 4, 0);
         header.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
-        let mut writer = Self {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(&header);
+        Self {
             storage,
-            buffer: Vec::with_capacity(WRITE_BYTES + 2 * page_size.bytes()),
+            header,
+            records: Vec::with_capacity(WRITE_RECORDS),
             written_bytes: 0,
-            crc: crc32fast::Hasher::new(),
+            crc,
             transaction,
             declared: count,
             added: 0,
-        };
-        writer.push(&header);
-        writer
+        }
     }
 
-    fn push(&mut self, bytes: &[u8]) {
-        self.crc.update(bytes);
-        self.buffer.extend_from_slice(bytes);
-    }
-
-    fn write_out(&mut self) -> EseResult<()> {
-        self.storage.write_all_at(&self.buffer, self.written_bytes)?;
-        self.storage.write_behind(self.written_bytes, self.buffer.len() as u64);
-        self.written_bytes += self.buffer.len() as u64;
-        self.buffer.clear();
+    /// Writes what is gathered, and `end` behind it.
+    fn write_out(&mut self, end: &[u8]) -> EseResult<()> {
+        let records = self.records.iter();
+        let records = records.flat_map(|record| [&record.head[..], record.image, &record.crc]);
+        let pieces = std::iter::once(&*self.header).chain(records).chain([end]);
+        let mut pieces: Vec<IoSlice<'_>> = pieces.map(IoSlice::new).collect();
+        let len_bytes: usize = pieces.iter().map(|piece| piece.len()).sum();
+        self.storage.write_all_pieces_at(&mut pieces, self.written_bytes)?;
+        self.storage.write_behind(self.written_bytes, len_bytes as u64);
+        self.written_bytes += len_bytes as u64;
+        self.header.clear();
+        self.records.clear();
         Ok(())
     }
 
@@ -180,21 +194,23 @@ impl<'s> JournalWriter<'s> {
     ///
     /// # Errors
     /// [`EseError::Io`].
-    pub fn add(&mut self, file: JournalFile, slot: u32, image: &[u8]) -> EseResult<()> {
+    pub fn add(&mut self, file: JournalFile, slot: u32, image: &'p [u8]) -> EseResult<()> {
         let mut head = [0; 8];
         head[..4].copy_from_slice(&(file as u32).to_le_bytes());
         head[4..].copy_from_slice(&slot.to_le_bytes());
         let mut crc = crc32fast::Hasher::new();
         crc.update(&head);
         crc.update(image);
-        self.push(&head);
-        self.push(image);
-        self.push(&crc.finalize().to_le_bytes());
+        let record = Record { head, image, crc: crc.finalize().to_le_bytes() };
+        self.crc.update(&record.head);
+        self.crc.update(record.image);
+        self.crc.update(&record.crc);
+        self.records.push(record);
         self.added += 1;
-        if self.buffer.len() >= WRITE_BYTES { self.write_out() } else { Ok(()) }
+        if self.records.len() >= WRITE_RECORDS { self.write_out(&[]) } else { Ok(()) }
     }
 
-    /// Writes the closing record and syncs: from here on the commit will happen, whatever crashes.
+    /// Writes the closing record and syncs: from here on the commit will happen, whatever crashes. Answers the journal's length in bytes.
     ///
     /// # Errors
     /// [`EseError::Io`].
@@ -206,10 +222,9 @@ impl<'s> JournalWriter<'s> {
         let mut end = END_MAGIC.to_vec();
         end.extend_from_slice(&self.transaction.to_le_bytes());
         end.extend_from_slice(&self.declared.to_le_bytes());
-        self.push(&end);
-        let crc = self.crc.clone().finalize();
-        self.buffer.extend_from_slice(&crc.to_le_bytes());
-        self.write_out()?;
+        self.crc.update(&end);
+        end.extend_from_slice(&self.crc.clone().finalize().to_le_bytes());
+        self.write_out(&end)?;
         self.storage.sync()?;
         Ok(self.written_bytes)
     }

@@ -360,7 +360,7 @@ impl<'c, 'env> Committer<'c, 'env> {
             }
         }
         // What the commit has put in place the next one must find synced (P5).
-        self.syncer.start().map(drop)
+        if self.is_all_built() { self.syncer.start_last() } else { self.syncer.start().map(drop) }
     }
 
     /// Unmapping gigabytes takes time that everybody waits for in the end; while the last batch is committed, cores are idle.

@@ -189,6 +189,12 @@ impl Shared {
         Ok(())
     }
 
+    /// As [`Self::sync_ahead`] after the last large commit, whose journal will not be written over.
+    pub fn sync_last(&self) -> EseResult<()> {
+        self.sync_ahead()?;
+        self.target().empty_journal()
+    }
+
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
     pub fn committed(&self) -> Held<RwLockReadGuard<'_, Arc<CommittedStore>>> {
         self.lock(Rank::Committed, || self.committed.try_read(), || self.committed.read())

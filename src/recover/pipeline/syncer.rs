@@ -36,6 +36,17 @@ impl<'scope, 'env> Syncer<'scope, 'env> {
         Ok(true)
     }
 
+    /// The same after the last commit, with what the close would do otherwise.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_last(&mut self) -> EseResult<()> {
+        self.finish()?;
+        let shared = self.shared;
+        self.running = Some(self.scope.spawn(|| shared.sync_last()));
+        Ok(())
+    }
+
     /// Does something beside everything else that nobody waits for before the end.
     pub fn do_aside(&self, work: impl FnOnce() + Send + 'scope) {
         self.scope.spawn(work);

@@ -233,6 +233,14 @@ impl StoreWriter {
         self.db.note_synced(marks.database);
     }
 
+    /// Empties the journal if everything is synced: a large one takes a while, and the close would wait for that.
+    ///
+    /// # Errors
+    /// [`EseError::Io`]; the writer is dead then.
+    pub fn empty_journal(&mut self) -> EseResult<()> {
+        self.guarded(|writer| writer.db.empty_journal())
+    }
+
     /// Hands out `count` ids in a row; the first is answered.
     ///
     /// # Errors

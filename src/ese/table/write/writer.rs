@@ -441,6 +441,14 @@ impl DatabaseWriter {
         self.forest.pager_mut().spill()
     }
 
+    /// As [`crate::ese::txn::Pager::empty_journal`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn empty_journal(&mut self) -> EseResult<()> {
+        self.forest.pager_mut().empty_journal()
+    }
+
     /// As [`crate::ese::txn::Pager::note_synced`].
     pub fn note_synced(&mut self, mark: SyncMark) {
         self.forest.pager_mut().note_synced(mark);
