@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::header::DbHeader;
 use crate::ese::table::database::Database;
+use crate::ese::table::write::IndexBatch;
 use crate::ese::txn::{CommittedPages, DatabaseFile};
 use crate::io::{OpenMode, Storage, Volume};
 use crate::stm::{SpaceMap, StmFile, check_length, stm_path, verify_pair};
@@ -112,6 +113,11 @@ pub struct CommittedStore {
 impl CommittedStore {
     pub(crate) fn new(pages: CommittedPages, tables: Tables, stm: Arc<dyn Storage>) -> Self {
         Self { pages, tables, stm: StmFile::new(stm) }
+    }
+
+    /// As [`IndexBatch::look_ahead`].
+    pub fn look_ahead(&self, batch: &IndexBatch) {
+        batch.look_ahead(&self.pages);
     }
 
     /// Says that nobody will read it any more; see [`crate::io::Map::let_go`].

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::commit::finish_page;
-use super::pager::Pager;
+use super::pager::{Pager, check_editable};
 use super::reader::{PageReader, beyond_end};
 use super::rooms::Rooms;
 use super::source::{PageRef, Pages};
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::header::DbHeader;
-use crate::ese::page::{Dbtime, PageSize, Pgno};
+use crate::ese::page::{Dbtime, PageSize, PageView, Pgno};
 use crate::io::Storage;
 
 /// Writes finished pages into reserved places, from any thread.
@@ -75,6 +75,14 @@ impl CommittedPages {
     /// The header of that commit.
     pub fn header(&self) -> &DbHeader {
         &self.header
+    }
+
+    /// Checks a page as whoever changes it must, and remembers that it was found good. A page that is not is no concern of readers.
+    pub fn check_ahead(&self, page: &PageView<'_>) {
+        let pgno = page.pgno();
+        if !self.reader.is_checked(pgno) && check_editable(page).is_ok() {
+            self.reader.set_checked(pgno);
+        }
     }
 
     /// As [`crate::io::Map::let_go`].

@@ -146,7 +146,9 @@ impl Pager {
         if !self.dirty.contains_key(&pgno) {
             let page = self.page(pgno)?;
             // Editing trusts the page's frame, so it is checked in full before the first change.
-            check_editable(&page.view()?).map_err(|error| error.in_file(&self.path))?;
+            if !self.reader.is_checked(pgno) {
+                check_editable(&page.view()?).map_err(|error| error.in_file(&self.path))?;
+            }
             let bytes = page.to_vec().into_boxed_slice();
             self.dirty.insert(pgno, bytes);
         }

@@ -24,7 +24,9 @@ pub struct PageReader {
 #[derive(Debug)]
 struct MappedPages {
     map: Map,
-    verified: Vec<AtomicU64>,
+    verified: PageBits,
+    /// Pages that were found fit for being changed.
+    checked: PageBits,
     corrected: Mutex<HashMap<Pgno, Arc<[u8]>>>,
 }
 
@@ -101,6 +103,18 @@ impl PageReader {
         }
     }
 
+    /// Whether the page was found fit for being changed, and has not been written since.
+    pub fn is_checked(&self, pgno: Pgno) -> bool {
+        self.mapped.as_ref().is_some_and(|mapped| mapped.checked.has(pgno))
+    }
+
+    /// The page, which was verified, is fit for being changed.
+    pub fn set_checked(&self, pgno: Pgno) {
+        if let Some(mapped) = &self.mapped {
+            mapped.checked.set(pgno);
+        }
+    }
+
     /// As [`Map::let_go`].
     pub fn let_go(&self) {
         if let Some(mapped) = &self.mapped {
@@ -120,6 +134,46 @@ impl PageReader {
             let start = first.offset_bytes(self.page_size);
             let len_bytes = (u64::from(span) + 1) * self.page_size.bytes() as u64;
             mapped.map.will_need(start, len_bytes);
+        }
+    }
+}
+
+/// A bit for each page, set and looked at by any thread.
+#[derive(Debug)]
+struct PageBits(Vec<AtomicU64>);
+
+impl PageBits {
+    /// For the page numbers up to `pages`; others are never set.
+    fn new(pages: usize) -> Self {
+        Self((0..pages / 64 + 1).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn word_of(&self, pgno: Pgno) -> (Option<&AtomicU64>, u64) {
+        (self.0.get(pgno.get() as usize / 64), 1 << (pgno.get() % 64))
+    }
+
+    fn has(&self, pgno: Pgno) -> bool {
+        let (word, bit) = self.word_of(pgno);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    fn set(&self, pgno: Pgno) {
+        let (word, bit) = self.word_of(pgno);
+        if let Some(word) = word {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    fn clear(&self, pgno: Pgno) {
+        let (word, bit) = self.word_of(pgno);
+        if let Some(word) = word {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+
+    fn copy_from(&mut self, other: &Self) {
+        for (new, old) in self.0.iter_mut().zip(&other.0) {
+            *new.get_mut() = old.load(Ordering::Relaxed);
         }
     }
 }
@@ -146,16 +200,15 @@ pub(super) fn unusable(pgno: Pgno, verdict: &Verdict) -> EseError {
 impl MappedPages {
     fn new(map: Map, page_size: PageSize) -> Self {
         let pages = map.room_bytes() / page_size.bytes();
-        let verified = (0..pages / 64 + 1).map(|_| AtomicU64::new(0)).collect();
-        Self { map, verified, corrected: Mutex::default() }
+        let (verified, checked) = (PageBits::new(pages), PageBits::new(pages));
+        Self { map, verified, checked, corrected: Mutex::default() }
     }
 
     /// The same pages, in a map that holds more of them.
     fn grown(&self, map: Map, page_size: PageSize) -> Self {
         let mut grown = Self::new(map, page_size);
-        for (new, old) in grown.verified.iter_mut().zip(&self.verified) {
-            *new.get_mut() = old.load(Ordering::Relaxed);
-        }
+        grown.verified.copy_from(&self.verified);
+        grown.checked.copy_from(&self.checked);
         let corrected = self.corrected.lock().unwrap_or_else(PoisonError::into_inner);
         grown.corrected = Mutex::new(corrected.clone());
         drop(corrected);
@@ -164,9 +217,8 @@ impl MappedPages {
 
     fn forget(&self, pgno: Pgno) {
         self.corrected.lock().unwrap_or_else(PoisonError::into_inner).remove(&pgno);
-        if let Some(word) = self.verified.get(pgno.get() as usize / 64) {
-            word.fetch_and(!(1u64 << (pgno.get() % 64)), Ordering::Relaxed);
-        }
+        self.verified.clear(pgno);
+        self.checked.clear(pgno);
     }
 
     /// The page, or `None` when it lies past the map: the file has grown since.
@@ -176,9 +228,7 @@ impl MappedPages {
             .ok()
             .and_then(|start| self.map.bytes().get(start..start.checked_add(page_size.bytes())?));
         let Some(bytes) = bytes else { return Ok(None) };
-        let word = self.verified.get(pgno.get() as usize / 64);
-        let bit = 1u64 << (pgno.get() % 64);
-        if word.is_some_and(|word| word.load(Ordering::Relaxed) & bit != 0) {
+        if self.verified.has(pgno) {
             return Ok(Some(PageRef::borrowed(pgno, bytes)));
         }
         let verdict = checksum::verify(bytes, pgno);
@@ -187,9 +237,7 @@ impl MappedPages {
         }
         match verdict {
             Verdict::Sound => {
-                if let Some(word) = word {
-                    word.fetch_or(bit, Ordering::Relaxed);
-                }
+                self.verified.set(pgno);
                 Ok(Some(PageRef::borrowed(pgno, bytes)))
             }
             Verdict::Correctable { .. } => self.corrected_page(pgno, bytes).map(Some),

@@ -404,10 +404,14 @@ impl<'c, 'env> Committer<'c, 'env> {
     fn settle(&mut self) -> EseResult<()> {
         self.batch.unsettled_bytes = 0;
         self.shared.clock.turn(Stage::Index);
-        for batch in std::mem::take(&mut self.batch.entries).into_batches() {
-            self.shared.target().splice_entries(batch)?;
-            self.shared.let_others_in();
-        }
+        let batches = std::mem::take(&mut self.batch.entries).into_batches();
+        self.shared.look_ahead(&batches, || {
+            batches.iter().try_for_each(|batch| {
+                let result = self.shared.target().splice_entries(batch);
+                self.shared.let_others_in();
+                result
+            })
+        })?;
         let mut target = self.shared.target();
         target.flush()?;
         target.write_new_pages()?;

@@ -13,6 +13,7 @@ use super::ranks::{Held, Rank};
 use super::room::Room;
 use crate::ese::error::{EseError, EseResult};
 use crate::ese::page::Pgno;
+use crate::ese::table::write::IndexBatch;
 use crate::ese::tree::{Extent, PageSupply};
 use crate::mapi::InstanceId;
 use crate::recover::job::Job;
@@ -198,6 +199,22 @@ impl Shared {
     /// The target's last commit. As long as the guard lives, no commit puts pages in place.
     pub fn committed(&self) -> Held<RwLockReadGuard<'_, Arc<CommittedStore>>> {
         self.lock(Rank::Committed, || self.committed.try_read(), || self.committed.read())
+    }
+
+    /// Runs `work`, which brings these entries into their indexes, while other threads look at the pages that will change. Where the
+    /// target held nothing, few pages are there to be looked at.
+    pub fn look_ahead<T>(&self, batches: &[IndexBatch], work: impl FnOnce() -> T) -> T {
+        if !self.had_contents {
+            return work();
+        }
+        let committed = self.committed().clone();
+        rayon::in_place_scope(|scope| {
+            for batch in batches {
+                let committed = &committed;
+                scope.spawn(move |_| committed.look_ahead(batch));
+            }
+            work()
+        })
     }
 
     /// Whether the writer is kept for a commit: what needs it has to wait.

@@ -56,6 +56,11 @@ impl EntryList {
         self.places.iter().map(|place| entry(&self.bytes, *place))
     }
 
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
     /// Bytes of memory that the entries take.
     pub fn held_bytes(&self) -> usize {
         self.bytes.len() + std::mem::size_of_val(&*self.places)

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::batches::IndexEntries;
 use super::entries::EntryList;
 use super::long_value::{nodes_of, root_data, tree_of};
 use super::row::{FieldValue, LidSource, TableKeys, encode_row};
@@ -12,11 +13,10 @@ use super::writer::{DatabaseWriter, check_writable};
 use crate::ese::error::{EseError, EseResult, Refusal};
 use crate::ese::page::{PageSize, Pgno};
 use crate::ese::table::column::Lid;
-use crate::ese::table::key::IndexFlags;
 use crate::ese::table::long_value::{LvReader, StoredPart};
 use crate::ese::table::record::{OwnValues, RecordView, Rewrite, RowSum, SumScope};
-use crate::ese::table::schema::{TableDef, index_tree};
-use crate::ese::tree::{Change, Extent, PageSupply, Run, RunBuilder};
+use crate::ese::table::schema::TableDef;
+use crate::ese::tree::{Extent, PageSupply, Run, RunBuilder};
 use crate::ese::txn::{AheadWriter, Pages};
 
 /// Numbers for long values, reserved.
@@ -112,47 +112,6 @@ impl TableRun {
     /// Pages of rows and long values.
     pub fn page_count(&self) -> usize {
         self.rows.iter().chain(&self.long_values).map(Run::page_count).sum()
-    }
-}
-
-/// Index entries of rows that are in their tables already, gathered from many runs.
-#[derive(Debug, Default)]
-pub struct IndexEntries {
-    tables: Vec<(Arc<TableDef>, Vec<EntryList>)>,
-}
-
-impl IndexEntries {
-    fn add(&mut self, table: Arc<TableDef>, entries: Vec<EntryList>) {
-        match self.tables.iter_mut().find(|(known, _)| known.objid == table.objid) {
-            Some((_, gathered)) => {
-                gathered.iter_mut().zip(entries).for_each(|(all, new)| all.append(new));
-            }
-            None => self.tables.push((table, entries)),
-        }
-    }
-
-    /// The entries index by index, each sorted when its turn comes.
-    pub fn into_batches(self) -> impl Iterator<Item = IndexBatch> {
-        let indexes = |(table, entries): (Arc<TableDef>, Vec<EntryList>)| {
-            let entries = entries.into_iter().enumerate();
-            entries.map(move |(place, entries)| IndexBatch::new(table.clone(), place, entries))
-        };
-        self.tables.into_iter().flat_map(indexes)
-    }
-}
-
-/// Sorted entries of one index.
-#[derive(Debug)]
-pub struct IndexBatch {
-    table: Arc<TableDef>,
-    place: usize,
-    sorted: EntryList,
-}
-
-impl IndexBatch {
-    fn new(table: Arc<TableDef>, place: usize, mut entries: EntryList) -> Self {
-        entries.sort();
-        Self { table, place, sorted: entries }
     }
 }
 
@@ -343,7 +302,7 @@ impl DatabaseWriter {
         let mut entries = IndexEntries::default();
         let rows = self.splice_pages(runs, &mut entries)?;
         for batch in entries.into_batches() {
-            self.splice_entries(batch)?;
+            self.splice_entries(&batch)?;
         }
         Ok(rows)
     }
@@ -370,23 +329,6 @@ impl DatabaseWriter {
             entries.add(table, of_indexes);
         }
         Ok(rows)
-    }
-
-    /// The second half of [`Self::splice`], for one index.
-    ///
-    /// # Errors
-    /// As [`Self::splice`].
-    pub fn splice_entries(&mut self, batch: IndexBatch) -> EseResult<()> {
-        let IndexBatch { table, place, sorted } = batch;
-        let Some(index) = table.indexes.get(place) else { return Ok(()) };
-        let named = |error: EseError| error.in_object(&index.name);
-        if index.flags.contains(IndexFlags::UNIQUE) && sorted.has_repeats() {
-            let reason = "two rows have the same key in a unique index";
-            self.forest_mut().pager_mut().give_up();
-            return Err(named(EseError::refused(Refusal::DuplicateKey, reason)));
-        }
-        let changes = sorted.iter().map(|(key, data)| Change::Insert { key, data });
-        self.forest_mut().merge(&index_tree(index), changes).map(drop).map_err(named)
     }
 
     /// Gives up runs that will not enter their table; their pages are free again.

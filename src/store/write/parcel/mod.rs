@@ -256,7 +256,7 @@ impl StoreWriter {
         for parcel in parcels {
             self.splice_rows(parcel, &mut entries)?;
         }
-        entries.into_batches().try_for_each(|batch| self.splice_entries(batch))
+        entries.into_batches().iter().try_for_each(|batch| self.splice_entries(batch))
     }
 
     /// The first half of [`Self::splice`], for one parcel: its rows, but not their index entries, which are added to `entries`. Until
@@ -286,7 +286,7 @@ impl StoreWriter {
     ///
     /// # Errors
     /// As [`Self::splice`].
-    pub fn splice_entries(&mut self, batch: IndexBatch) -> EseResult<()> {
+    pub fn splice_entries(&mut self, batch: &IndexBatch) -> EseResult<()> {
         self.guarded(|writer| writer.db.splice_entries(batch))
     }
 

@@ -199,8 +199,11 @@ impl StoreWriter {
             let tables =
                 [&writer.tables.contents, &writer.tables.attachments, &writer.tables.items];
             for ((lids, table), want) in stock.lids.iter_mut().zip(tables).zip(want.lids) {
-                let missing = want.saturating_sub(lids.left());
-                lids.add(writer.db.reserve_lids(table.def(), missing)?);
+                // Those that were left are dropped if somebody else took some since.
+                while lids.left() < want {
+                    let missing = want - lids.left();
+                    lids.add(writer.db.reserve_lids(table.def(), missing)?);
+                }
             }
             writer.stm.fill_stock(&mut stock.streams, want.streams)
         })
