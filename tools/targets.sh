@@ -14,7 +14,7 @@
 #
 # Fair play: each yardstick is measured in the same round as what it is compared with; the files that are read lie in the page
 # cache on both sides; everything is synced before the clock starts, so that nobody pays for the writes of the one before.
-# dialtone is held to two cores. What is removed before a measurement is synced, too.
+# dialtone is held to two cores. What a measurement does not read is not left to crowd the cache. What is removed before a measurement is synced, too.
 #
 # Linux, Bash, coreutils, taskset and Python 3 without packages. Needs free disk of about six times the size; with less, the
 # largest stores shrink, and the table says so. A size of 100MB shows in a minute whether everything works, and no more: fixed costs
@@ -113,6 +113,10 @@ ready() { # NAME...: the stores in the page cache, nothing left to write
         cat "$work/$name.edb" "$work/$name.stm" >/dev/null
     done
     sync
+}
+
+set_aside() { # NAME: out of the page cache, because nobody reads it now
+    python3 $here/set_aside.py "$work/$1.edb" "$work/$1.stm"
 }
 
 timed() { # STEP ROUND COMMAND...
@@ -261,6 +265,7 @@ restored_rounds() {
         say "restored stores, round $round of $runs"
         for name in low middle high; do
             copy_of target $name
+            set_aside $name
             ready dial target
             recover restored.$name "$round" dial target merge
         done
