@@ -1,11 +1,11 @@
 //! The committer: takes pieces in, commits them a batch at a time, and keeps the reports of mailboxes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::admit::Waiting;
 use super::piece::{Operation, Piece};
@@ -104,6 +104,8 @@ pub struct Committer<'c, 'env> {
     /// What has been linked in since the last commit.
     batch: Batch,
     started: BTreeMap<usize, Instant>,
+    /// What has come and is not taken yet.
+    queue: VecDeque<Message>,
     last_commit: Instant,
     is_source_let_go: bool,
     done: BTreeMap<usize, MailboxReport>,
@@ -147,6 +149,7 @@ impl<'c, 'env> Committer<'c, 'env> {
             waiting: Vec::new(),
             batch: Batch::default(),
             started: BTreeMap::new(),
+            queue: VecDeque::new(),
             last_commit: Instant::now(),
             is_source_let_go: false,
             done: BTreeMap::new(),
@@ -174,22 +177,43 @@ impl<'c, 'env> Committer<'c, 'env> {
 
     fn serve(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
         while self.done.len() < self.mailboxes {
-            self.shared.clock.turn(Stage::AwaitPiece);
-            let message = match from.recv_timeout(Duration::from_millis(200)) {
-                Ok(message) => message,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => Message::Idle,
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => return Err(ended()),
+            self.take_plans(from, watch)?;
+            let message = match self.queue.pop_front() {
+                Some(message) => message,
+                None => self.await_message(from)?,
             };
-            self.shared.clock.turn(Stage::Note);
             self.take(message, watch)?;
-            if self.is_time_to_commit(from.is_empty()) {
-                self.commit()?;
+            let is_quiet = self.queue.is_empty() && from.is_empty();
+            if self.is_time_to_commit(is_quiet) {
+                self.commit(from, watch)?;
             } else {
-                self.go_ahead(from.is_empty())?;
+                self.go_ahead(is_quiet)?;
             }
         }
         self.shared.clock.turn(Stage::Sync);
         self.syncer.finish()
+    }
+
+    fn await_message(&self, from: &Receiver<Message>) -> EseResult<Message> {
+        self.shared.clock.turn(Stage::AwaitPiece);
+        let message = match from.recv_timeout(Duration::from_millis(200)) {
+            Ok(message) => message,
+            Err(RecvTimeoutError::Timeout) => Message::Idle,
+            Err(RecvTimeoutError::Disconnected) => return Err(ended()),
+        };
+        self.shared.clock.turn(Stage::Note);
+        Ok(message)
+    }
+
+    /// Takes planned mailboxes before everything else that has come: workers may be waiting for their folders.
+    fn take_plans(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
+        while let Ok(message) = from.try_recv() {
+            match message {
+                Message::Planned { .. } => self.take(message, watch)?,
+                other => self.queue.push_back(other),
+            }
+        }
+        Ok(())
     }
 
     /// Does what can be done before a commit, while workers go on.
@@ -316,8 +340,9 @@ impl<'c, 'env> Committer<'c, 'env> {
 
     /// Commits what is ready. Workers go on meanwhile: the writer is let go between steps, and the last commit can be read until
     /// this one is put in its place.
-    fn commit(&mut self) -> EseResult<()> {
+    fn commit(&mut self, from: &Receiver<Message>, watch: Watch<'_>) -> EseResult<()> {
         let started = Instant::now();
+        self.take_plans(from, watch)?;
         for piece in self.take_ready() {
             self.link(piece)?;
         }
@@ -327,6 +352,7 @@ impl<'c, 'env> Committer<'c, 'env> {
         } else {
             // Before the sync: what grows a file afterwards has to be synced with the writer in hand.
             self.shared.clock.during(Stage::Commit, || self.shared.stock_up())?;
+            self.take_plans(from, watch)?;
         }
         self.sync()?;
         let settled = started.elapsed();
