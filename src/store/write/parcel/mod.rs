@@ -324,7 +324,7 @@ impl StoreWriter {
     /// Both files, for syncing what parcels have written ahead while others go on.
     ///
     /// # Errors
-    /// [`EseError::Io`].
+    /// [`crate::ese::EseError::Io`].
     pub fn ahead_files(&self) -> EseResult<AheadFiles> {
         let database = self.db.forest().pager().storage().clone();
         AheadFiles::new(self.stm.file().storage().clone(), database)
