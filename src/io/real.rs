@@ -102,6 +102,9 @@ impl Volume for RealVolume {
     }
 }
 
+/// At most this part of the free space is reserved ahead.
+const RESERVED_SHARE: u64 = 16;
+
 /// Most pieces in one write: what POSIX systems take in practice (IOV_MAX).
 const PIECES_MAX: usize = 1024;
 
@@ -158,6 +161,8 @@ impl Storage for RealStorage {
         mut pieces: &mut [IoSlice<'_>],
         mut offset_bytes: u64,
     ) -> IoResult<()> {
+        // A write of nothing would look like a disk that takes nothing.
+        IoSlice::advance_slices(&mut pieces, 0);
         while !pieces.is_empty() {
             let now = pieces.len().min(PIECES_MAX);
             let written = match rustix::io::pwritev(&self.file, &pieces[..now], offset_bytes) {
@@ -225,7 +230,13 @@ impl Storage for RealStorage {
 
     fn reserve_beyond_end(&self, len_bytes: u64) {
         let Ok(end_bytes) = self.len_bytes() else { return };
-        if len_bytes <= end_bytes {
+        // On a disk that is nearly full, what one file keeps for later another may need now.
+        let is_roomy = |ahead_bytes: u64| {
+            rustix::fs::fstatvfs(&self.file).is_ok_and(|space| {
+                space.f_bavail.saturating_mul(space.f_frsize) / RESERVED_SHARE >= ahead_bytes
+            })
+        };
+        if len_bytes <= end_bytes || !is_roomy(len_bytes - end_bytes) {
             return;
         }
         if let Err(error) = self.reserve(FallocateFlags::KEEP_SIZE, end_bytes, len_bytes) {
@@ -299,6 +310,7 @@ mod tests {
         let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
         file.write_all_pieces_at(&mut slices, 10).unwrap();
         file.write_all_pieces_at(&mut [], 5).unwrap();
+        file.write_all_pieces_at(&mut [IoSlice::new(&[]), IoSlice::new(&[])], 5).unwrap();
         let written = std::fs::read(&path).unwrap();
         assert_eq!(written[..10], [0; 10]);
         assert_eq!(written[10..], pieces.concat());
@@ -310,6 +322,8 @@ mod tests {
         let path = directory.path().join("a");
         let file = RealVolume::pread().open(&path, OpenMode::CreateNew).unwrap();
         file.write_all_at(&[1; 4096], 0).unwrap();
+        file.reserve_beyond_end(1 << 60);
+        assert!(file.len_bytes().unwrap() == 4096, "more than the disk has is not even tried");
         file.reserve_beyond_end(1 << 20);
         let metadata = || std::fs::metadata(&path).unwrap();
         assert_eq!(metadata().len(), 4096);
